@@ -1,0 +1,5 @@
+"""The embedded sources: one small simulated world per scenario.
+
+Each module offers ``episode(seed: int, size: int) -> Episode`` (see :mod:`tpru.simulators.episode`),
+byte-reproducible for the same seed on the same machine, without files or network.
+"""

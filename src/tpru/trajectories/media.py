@@ -1,0 +1,163 @@
+"""Reading the frames of a trajectory in time order, one at a time, from wherever they are."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import av
+import pyarrow.parquet as pq
+from PIL import Image
+
+from tpru.errors import CorruptMediaError, ManifestError, TooShortError
+from tpru.records import Media, Trajectory
+from tpru.store import decode_image
+
+
+@dataclass(frozen=True)
+class RawFrame:
+    """One frame as it is read: its place in time and its picture.
+
+    ``encoded`` holds the original bytes where the source stores pictures (kept as they are, never
+    encoded again) and is None for frames decoded from a video.
+    """
+
+    index: int
+    image: Image.Image
+    encoded: bytes | None
+
+
+class EmbeddedFrames(Protocol):
+    """Where embedded frames come from: trajectory id and frame index to encoded bytes."""
+
+    def read(self, trajectory_id: str) -> list[bytes]:
+        """Encoded frames of one trajectory in time order."""
+
+
+class EmbeddedParquet:
+    """Frames stored in ``media.parquet``: one row per trajectory, column ``frames`` a list of bytes."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = pq.ParquetFile(path)
+        self._where: dict[str, tuple[int, int]] = {}
+        for group in range(self._file.num_row_groups):
+            ids = self._file.read_row_group(group, columns=["trajectory_id"]).column(0).to_pylist()
+            self._where.update({name: (group, row) for row, name in enumerate(ids)})
+
+    def read(self, trajectory_id: str) -> list[bytes]:
+        """Encoded frames of one trajectory in time order."""
+        group, row = self._where[trajectory_id]
+        column = self._file.read_row_group(group, columns=["frames"]).column(0)
+        frames: list[bytes] = column[row].as_py()
+        return frames
+
+
+def iter_frames(
+    trajectory: Trajectory, embedded: EmbeddedFrames | None = None, every: int = 1
+) -> Iterator[RawFrame]:
+    """Yield the frames of a trajectory in time order, holding one in memory at a time.
+
+    Args:
+        trajectory: the record that says where the frames are.
+        embedded: needed for embedded media only.
+        every: yield each ``every``-th frame (the first one always); a video is still decoded whole, so
+            that a truncated one is found.
+
+    Raises:
+        ManifestError: a file is not there.
+        CorruptMediaError: a picture cannot be decoded, or a video ends before its index says.
+        TooShortError: there are fewer than two frames.
+    """
+    media = trajectory.media
+    if media.n_frames < 2:
+        raise TooShortError(
+            f"trajectory {trajectory.trajectory_id} has {media.n_frames} frame(s); at least 2 are needed"
+        )
+    if media.kind == "video":
+        yield from _video_frames(trajectory.trajectory_id, media, every)
+        return
+    if media.kind == "embedded":
+        if embedded is None:
+            raise ValueError(f"{trajectory.trajectory_id} has embedded frames; pass their store")
+        pictures: Iterator[tuple[str, bytes]] = (
+            (f"frame {i}", data)
+            for i, data in enumerate(embedded.read(trajectory.trajectory_id))
+        )
+    else:
+        pictures = ((name, _read_file(Path(media.root) / name)) for name in media.files)
+    for index, (name, data) in enumerate(pictures):
+        if index % every:
+            continue
+        try:
+            yield RawFrame(index, decode_image(data), data)
+        except (OSError, SyntaxError, ValueError) as error:
+            raise CorruptMediaError(
+                f"trajectory {trajectory.trajectory_id}: the picture {name} in {media.root or 'the store'} "
+                f"cannot be decoded ({error}). Replace the file or remove the episode."
+            ) from error
+
+
+def _read_file(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise ManifestError(f"the frame {path} does not exist") from error
+
+
+def _video_frames(trajectory_id: str, media: Media, every: int) -> Iterator[RawFrame]:
+    """Frames of ``[start_s, end_s)`` with half a frame of tolerance; checks that all are there."""
+    path = Path(media.root) / media.files[0]
+    if not path.exists():
+        raise ManifestError(f"trajectory {trajectory_id}: the video {path} does not exist")
+    half = 0.5 / media.fps if media.fps else 0.0
+    start = (media.start_s or 0.0) - half
+    end = float("inf") if media.end_s is None else media.end_s - half
+    count = 0
+    try:
+        with av.open(str(path)) as container:
+            stream = container.streams.video[0]
+            stream.thread_type = "AUTO"
+            if media.start_s:
+                container.seek(int(max(start, 0.0) / float(stream.time_base or 1)), stream=stream)
+            for frame in container.decode(stream):
+                time = float(frame.time or 0.0)
+                if time < start:
+                    continue
+                if time >= end:
+                    break
+                if count % every == 0:
+                    yield RawFrame(count, frame.to_image(), None)
+                count += 1
+    except (av.FFmpegError, IndexError) as error:
+        raise CorruptMediaError(
+            f"trajectory {trajectory_id}: the video {path} cannot be decoded after frame {count} "
+            f"({error}). Replace the file or remove the episode."
+        ) from error
+    if count < media.n_frames:
+        raise CorruptMediaError(
+            f"trajectory {trajectory_id}: the video {path} holds {count} frames, its index promises "
+            f"{media.n_frames}: it is truncated. Replace the file or remove the episode."
+        )
+
+
+def probe_video(path: Path) -> tuple[int, float]:
+    """Number of frames that the container promises and frames per second, without decoding.
+
+    Raises:
+        ManifestError: the file does not exist.
+        CorruptMediaError: it is not a readable video.
+    """
+    if not path.exists():
+        raise ManifestError(f"the video {path} does not exist")
+    try:
+        with av.open(str(path)) as container:
+            stream = container.streams.video[0]
+            fps = float(stream.average_rate or 0.0)
+            frames = stream.frames
+            if not frames and stream.duration is not None and stream.time_base is not None:
+                frames = round(float(stream.duration * stream.time_base) * fps)
+    except (av.FFmpegError, IndexError) as error:
+        raise CorruptMediaError(
+            f"the video {path} cannot be opened ({error}): it is truncated or not a video"
+        ) from error
+    return frames, fps

@@ -1,0 +1,30 @@
+"""What a source hands to the ``download`` stage."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from tpru.records import Trajectory
+
+
+@dataclass(frozen=True)
+class SourceTrajectory:
+    """One trajectory and, for embedded media, its encoded frames in time order."""
+
+    trajectory: Trajectory
+    frames: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True)
+class SourceData:
+    """The trajectories of a source, streamed, with the facts that the data card prints.
+
+    ``total`` is the number of trajectories when it is known beforehand (for the progress bar), else 0.
+    """
+
+    trajectories: Iterable[SourceTrajectory]
+    licence: str
+    citation: str
+    total: int = 0
+
+    def __iter__(self) -> Iterator[SourceTrajectory]:
+        return iter(self.trajectories)
