@@ -1,0 +1,1 @@
+"""Composition (Hydra) and checking (pydantic) of ``conf/``."""

@@ -1,0 +1,1 @@
+"""One thin runnable script per rule: config in, files out, run recorded."""

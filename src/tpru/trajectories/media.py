@@ -1,5 +1,6 @@
 """Reading the frames of a trajectory in time order, one at a time, from wherever they are."""
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +36,7 @@ class EmbeddedFrames(Protocol):
 
 
 class EmbeddedParquet:
-    """Frames stored in ``media.parquet``: one row per trajectory, column ``frames`` a list of bytes."""
+    """Frames stored in ``media.parquet``: a row per trajectory, in ``frames`` a list of bytes."""
 
     def __init__(self, path: Path) -> None:
         self._file = pq.ParquetFile(path)
@@ -60,8 +61,8 @@ def iter_frames(
     Args:
         trajectory: the record that says where the frames are.
         embedded: needed for embedded media only.
-        every: yield each ``every``-th frame (the first one always); a video is still decoded whole, so
-            that a truncated one is found.
+        every: yield each ``every``-th frame (the first one always); a video is still decoded whole,
+            so that a truncated one is found.
 
     Raises:
         ManifestError: a file is not there.
@@ -71,7 +72,8 @@ def iter_frames(
     media = trajectory.media
     if media.n_frames < 2:
         raise TooShortError(
-            f"trajectory {trajectory.trajectory_id} has {media.n_frames} frame(s); at least 2 are needed"
+            f"trajectory {trajectory.trajectory_id} has {media.n_frames} frame(s); "
+            "at least 2 are needed"
         )
     if media.kind == "video":
         yield from _video_frames(trajectory.trajectory_id, media, every)
@@ -80,8 +82,7 @@ def iter_frames(
         if embedded is None:
             raise ValueError(f"{trajectory.trajectory_id} has embedded frames; pass their store")
         pictures: Iterator[tuple[str, bytes]] = (
-            (f"frame {i}", data)
-            for i, data in enumerate(embedded.read(trajectory.trajectory_id))
+            (f"frame {i}", data) for i, data in enumerate(embedded.read(trajectory.trajectory_id))
         )
     else:
         pictures = ((name, _read_file(Path(media.root) / name)) for name in media.files)
@@ -92,8 +93,9 @@ def iter_frames(
             yield RawFrame(index, decode_image(data), data)
         except (OSError, SyntaxError, ValueError) as error:
             raise CorruptMediaError(
-                f"trajectory {trajectory.trajectory_id}: the picture {name} in {media.root or 'the store'} "
-                f"cannot be decoded ({error}). Replace the file or remove the episode."
+                f"trajectory {trajectory.trajectory_id}: the picture {name} in "
+                f"{media.root or 'the store'} cannot be decoded ({error}). "
+                "Replace the file or remove the episode."
             ) from error
 
 
@@ -114,20 +116,14 @@ def _video_frames(trajectory_id: str, media: Media, every: int) -> Iterator[RawF
     end = float("inf") if media.end_s is None else media.end_s - half
     count = 0
     try:
-        with av.open(str(path)) as container:
-            stream = container.streams.video[0]
-            stream.thread_type = "AUTO"
-            if media.start_s:
-                container.seek(int(max(start, 0.0) / float(stream.time_base or 1)), stream=stream)
-            for frame in container.decode(stream):
-                time = float(frame.time or 0.0)
-                if time < start:
-                    continue
-                if time >= end:
-                    break
-                if count % every == 0:
-                    yield RawFrame(count, frame.to_image(), None)
-                count += 1
+        for time, frame in _frames_from(path, start, 2 * half):
+            if time < start:
+                continue
+            if time >= end:
+                break
+            if count % every == 0:
+                yield RawFrame(count, frame.to_image(), None)
+            count += 1
     except (av.FFmpegError, IndexError) as error:
         raise CorruptMediaError(
             f"trajectory {trajectory_id}: the video {path} cannot be decoded after frame {count} "
@@ -135,29 +131,126 @@ def _video_frames(trajectory_id: str, media: Media, every: int) -> Iterator[RawF
         ) from error
     if count < media.n_frames:
         raise CorruptMediaError(
-            f"trajectory {trajectory_id}: the video {path} holds {count} frames, its index promises "
-            f"{media.n_frames}: it is truncated. Replace the file or remove the episode."
+            f"trajectory {trajectory_id}: the video {path} holds {count} frames, its index "
+            f"promises {media.n_frames}: it is truncated. Replace the file or remove the episode."
         )
+
+
+def _frames_from(path: Path, start: float, spacing: float) -> Iterator[tuple[float, av.VideoFrame]]:
+    """Frames with their seconds since the first one, from at or before ``start`` where that works.
+
+    Some containers (MPEG-TS) land behind the point asked for: the file is then read from its start.
+    """
+    if start > 0:
+        timed = _timed_frames(path, start)
+        first = next(timed, None)
+        if first is not None and first[0] <= start + spacing:
+            yield first
+            yield from timed
+            return
+    yield from _timed_frames(path, 0.0)
+
+
+def _timed_frames(path: Path, start: float) -> Iterator[tuple[float, av.VideoFrame]]:
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        stream.thread_type = "AUTO"
+        zero = _start_time(stream)
+        if start > 0:
+            container.seek(int((start + zero) / float(stream.time_base or 1)), stream=stream)
+        for frame in container.decode(stream):
+            yield float(frame.time or 0.0) - zero, frame
+
+
+def _start_time(stream: av.VideoStream) -> float:
+    """Seconds on the clock of the file at its first frame: not zero in a cut or broadcast video."""
+    return float((stream.start_time or 0) * (stream.time_base or 0))
 
 
 def probe_video(path: Path) -> tuple[int, float]:
     """Number of frames that the container promises and frames per second, without decoding.
 
+    Matroska and WebM count no frames in their header: there the packets are counted, and held
+    against the duration that the header states.
+
     Raises:
         ManifestError: the file does not exist.
         CorruptMediaError: it is not a readable video.
     """
+    with _opened(path) as container:
+        stream = container.streams.video[0]
+        fps = float(stream.average_rate or 0.0)
+        if not stream.frames:
+            return _frames_by_packets(container, stream, fps), fps
+        if "mp4" not in container.format.name:
+            return stream.frames, fps
+        # A video trimmed without encoding again keeps samples that its edit list hides.
+        shown = round((_stated_seconds(stream) or 0.0) * fps)
+        return min(stream.frames, shown or stream.frames), fps
+
+
+def video_times(path: Path) -> list[float]:
+    """Seconds of every frame since the first one, in order, read from the packets without decoding.
+
+    Raises:
+        ManifestError: the file does not exist.
+        CorruptMediaError: it is not a readable video.
+    """
+    with _opened(path) as container:
+        stream = container.streams.video[0]
+        zero = _start_time(stream)
+        return [time - zero for time, _ in _packet_times(container, stream)]
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator["av.container.InputContainer"]:
     if not path.exists():
         raise ManifestError(f"the video {path} does not exist")
     try:
         with av.open(str(path)) as container:
-            stream = container.streams.video[0]
-            fps = float(stream.average_rate or 0.0)
-            frames = stream.frames
-            if not frames and stream.duration is not None and stream.time_base is not None:
-                frames = round(float(stream.duration * stream.time_base) * fps)
+            yield container
     except (av.FFmpegError, IndexError) as error:
         raise CorruptMediaError(
             f"the video {path} cannot be opened ({error}): it is truncated or not a video"
         ) from error
-    return frames, fps
+
+
+def _packet_times(
+    container: "av.container.InputContainer", stream: av.VideoStream
+) -> list[tuple[float, float]]:
+    """Start and end of the packets of shown frames, sorted, in seconds on the clock of the file."""
+    unit = float(stream.time_base or 0)
+    times = []
+    for packet in container.demux(stream):
+        stamp = packet.dts if packet.pts is None else packet.pts
+        if packet.size and stamp is not None and not packet.is_discard:
+            times.append((stamp * unit, (stamp + (packet.duration or 0)) * unit))
+    return sorted(times)
+
+
+def _frames_by_packets(
+    container: "av.container.InputContainer", stream: av.VideoStream, fps: float
+) -> int:
+    times = _packet_times(container, stream)
+    if not times or not fps:
+        return len(times)
+    seconds, slack = _stated_seconds(stream), 1.5 / fps
+    if seconds is None and container.duration:
+        # The file as a whole lasts as long as its longest stream, sound included.
+        seconds = container.duration / av.time_base
+        slack = slack if len(container.streams) == 1 else max(slack, 1.0)
+    if seconds is None or seconds - max(times[-1][1], times[-1][0] + 1 / fps) <= slack:
+        return len(times)
+    return max(round(seconds * fps), len(times) + 1)
+
+
+def _stated_seconds(stream: av.VideoStream) -> float | None:
+    """How long the video stream says it is; Matroska writes it as a tag "00:00:02.000000000"."""
+    if stream.duration is not None and stream.time_base is not None:
+        return float(stream.duration * stream.time_base)
+    parts = stream.metadata.get("DURATION", "").split(":")
+    try:
+        hours, minutes, seconds = (float(part) for part in parts)
+    except ValueError:
+        return None
+    return hours * 3600 + minutes * 60 + seconds

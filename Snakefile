@@ -1,0 +1,50 @@
+# From raw trajectories to a report: download -> extract -> describe -> synthesize -> base_model -> sft
+# -> grpo -> evaluate -> report.
+#
+#   snakemake --profile local all                              conf/experiment/demo.yaml
+#   snakemake --profile local all --config experiment=NAME     conf/experiment/NAME.yaml
+#   snakemake --profile slurm all --config experiment=NAME 'overrides=["grpo.beta=0.0"]'
+from snakemake.utils import min_version
+
+min_version("9.19")
+
+from tpru import pipeline
+
+PLAN = pipeline.plan(config)
+
+
+wildcard_constraints:
+    unit="|".join(PLAN.units),
+    source="|".join(PLAN.sources),
+    model="|".join(PLAN.models),
+    benchmark="|".join(PLAN.benchmarks),
+
+
+onstart:
+    pipeline.on_start(PLAN)
+
+
+onsuccess:
+    pipeline.on_end(PLAN, succeeded=True)
+
+
+onerror:
+    pipeline.on_end(PLAN, succeeded=False)
+
+
+localrules:
+    all,
+    freeze,
+
+
+rule all:
+    input:
+        PLAN.path("report/index.html"),
+        PLAN.path("report/metrics.json"),
+
+
+include: "workflow/rules/config.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/report.smk"

@@ -1,0 +1,164 @@
+"""From ``conf/`` to one plain, resolved and checked dictionary per unit of work.
+
+A *unit* is one run of one stage: ``sft``, ``download/robot``, ``evaluate/grpo/heldout``. Its config is
+the part of the whole that the unit reads, and nothing else: only a change of those values reruns it.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from pydantic import ValidationError
+
+from tpru.config.schema import Config, ExtractConfig
+from tpru.errors import BatchError, ConfigError
+from tpru.files import canonical_json
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+CONF = REPOSITORY / "conf"
+
+# Stages with a random choice in them; the others do not read the seed and do not rerun when it changes.
+SEEDED = ("describe", "synthesize", "base_model", "sft", "grpo", "report")
+
+# Frozen files are primary Hydra configs: these lines keep Hydra from making folders and log files.
+QUIET_HYDRA = {
+    "defaults": ["_self_", {"override hydra/job_logging": "none"}, {"override hydra/hydra_logging": "none"}],
+    "hydra": {"run": {"dir": "."}, "output_subdir": None},
+}
+
+
+def compose(experiment: str, overrides: list[str]) -> Config:
+    """Compose and check the configuration of an experiment.
+
+    Raises:
+        ConfigError: an unknown key or group, a missing value, or a value that the schema refuses; the
+            message names the key.
+    """
+    GlobalHydra.instance().clear()
+    try:
+        with hydra.initialize_config_dir(version_base="1.3", config_dir=str(CONF)):
+            tree = hydra.compose("config", overrides=[f"experiment={experiment}", *overrides])
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(f"experiment {experiment}: {error}") from error
+    return check(tree)
+
+
+def check(tree: DictConfig) -> Config:
+    """Resolve a composed tree and check it against the schema.
+
+    Raises:
+        ConfigError: as for :func:`compose`.
+    """
+    try:
+        plain: Any = OmegaConf.to_container(tree, resolve=True, throw_on_missing=True)
+        return Config(**{k: v for k, v in plain.items() if k != "hydra"})
+    except OmegaConfBaseException as error:
+        raise ConfigError(f"configuration: {error}") from error
+    except ValidationError as error:
+        raise config_error(error) from error
+
+
+def config_error(error: ValidationError) -> ConfigError:
+    """Every problem that pydantic found, one line each, with the key as it is written in ``conf/``."""
+    lines = []
+    for problem in error.errors():
+        key = ".".join(str(part) for part in problem["loc"]) or "(several groups)"
+        given = problem["input"]
+        shown = f", got {given!r}" if not isinstance(given, dict) else ""
+        text = problem["msg"].removeprefix("Value error, ")
+        if problem["type"] == "extra_forbidden":
+            text = "unknown key; remove it or correct its spelling"
+        lines.append(f"  {key}: {text}{shown}")
+    kind = BatchError if any("batch_size" in line for line in lines) else ConfigError
+    return kind("the configuration is not valid:\n" + "\n".join(lines))
+
+
+def unit_names(config: Config) -> list[str]:
+    """All units of an experiment in the order of the DAG."""
+    models = [f"evaluate/{m}/{b}" for m in config.evaluate.models for b in config.benchmarks]
+    return [
+        *(f"download/{s}" for s in config.sources),
+        *(f"extract/{s}" for s in config.sources),
+        "describe",
+        "processor",
+        "synthesize",
+        "base_model",
+        "sft",
+        "grpo",
+        *models,
+        "report",
+    ]
+
+
+def unit_config(config: Config, unit: str) -> dict[str, Any]:
+    """The resolved values that one unit reads, as plain containers.
+
+    Raises:
+        ConfigError: there is no such unit in this experiment.
+    """
+    if unit not in unit_names(config):
+        raise ConfigError(f"unit {unit!r} is not one of {unit_names(config)}")
+    stage, _, rest = unit.partition("/")
+    whole = config.model_dump(mode="json")
+    model = whole["model"]
+    sources = sorted(whole["sources"])
+    parts: dict[str, dict[str, Any]] = {
+        "describe": {"describe": whole["describe"], "sources": sources},
+        "processor": {
+            "processor": whole["processor"],
+            "model": processor_part(model),
+            "sources": sources,
+        },
+        "synthesize": {"synthesize": whole["synthesize"], "sources": sources},
+        "base_model": {"base_model": whole["base_model"], "model": model},
+        "sft": {"sft": whole["sft"], "model": model},
+        "grpo": {"grpo": whole["grpo"], "model": model},
+        "report": {
+            "report": whole["report"],
+            "sources": sources,
+            "models": whole["evaluate"]["models"],
+            "benchmarks": sorted(whole["benchmarks"]),
+        },
+    }
+    if stage == "download":
+        source = {k: v for k, v in whole["sources"][rest].items() if k != "extract"}
+        parts["download"] = {"source": source}
+    elif stage == "extract":
+        merged = {**whole["extract"], **whole["sources"][rest]["extract"]}
+        parts["extract"] = {"extract": ExtractConfig(**merged).model_dump(mode="json")}
+    elif stage == "evaluate":
+        asked = {k: v for k, v in whole["evaluate"].items() if k != "models"}
+        benchmark = whole["benchmarks"][rest.split("/")[1]]
+        parts["evaluate"] = {"evaluate": asked, "benchmark": benchmark, "model": model}
+    random = stage in SEEDED or parts[stage].get("source", {}).get("kind") == "simulated"
+    seed = {"seed": config.seed} if random else {}
+    return {"name": config.name, "unit": unit, **seed, **parts[stage]}
+
+
+def processor_part(model: dict[str, Any]) -> dict[str, Any]:
+    """The values of a model that its tokenizer and picture processor depend on."""
+    keys = ("kind", "repo", "revision", "min_pixels", "max_pixels")
+    vocabulary = model["tiny"]["vocabulary"] if model["kind"] == "tiny" else 0
+    return {**{k: model[k] for k in keys}, "vocabulary": vocabulary}
+
+
+def leaves(value: Any, prefix: str = "") -> list[str]:
+    """Sorted ``key=value`` lines of a nested container.
+
+    This is the parameter that Snakemake compares: strings with their key, so that swapping two values
+    is a change, and key order, comments and formatting are none.
+    """
+    if isinstance(value, dict) and value:
+        return sorted(
+            line for k, v in value.items() for line in leaves(v, f"{prefix}.{k}" if prefix else str(k))
+        )
+    return [f"{prefix}={canonical_json(value)}"]
+
+
+def freeze(path: Path, unit: dict[str, Any]) -> None:
+    """Write a unit's config as a primary Hydra config that its stage loads."""
+    OmegaConf.save(OmegaConf.create({**QUIET_HYDRA, **unit}), path)

@@ -1,0 +1,382 @@
+"""Typed, frozen and checked configuration: one model per group of ``conf/``.
+
+Hydra composes the YAML files and refuses unknown overrides; these models check the resolved values
+(type, range, unknown key in a file) and what must hold between groups. They are the only place where a
+default could hide, so there are none: every value stands in ``conf/`` beside its explanation.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from tpru.records import SPLITS, TASKS, Scenario
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Positive = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=0)]
+Rate = Annotated[float, Field(gt=0.0)]
+
+
+class Strict(BaseModel):
+    """A frozen group whose unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+
+
+class ExtractConfig(Strict):
+    """conf/extract: which frames of a trajectory become a sequence."""
+
+    version: Positive
+    n_frames: Annotated[int, Field(ge=3, le=8)]
+    every: Positive
+    min_change: Annotated[float, Field(gt=0.0, lt=1.0)]
+    max_key_frames: Annotated[int, Field(ge=3, le=64)]
+    stride: Positive
+    max_sequences: Positive
+    jpeg_quality: Annotated[int, Field(ge=1, le=100)]
+
+    @model_validator(mode="after")
+    def _enough_key_frames(self) -> "ExtractConfig":
+        if self.max_key_frames < self.n_frames:
+            raise ValueError(
+                f"max_key_frames ({self.max_key_frames}) is below n_frames ({self.n_frames}): no "
+                "sequence could be filled; raise max_key_frames"
+            )
+        return self
+
+
+class SourceBase(Strict):
+    """What every source has: ``extract`` overrides the extract group for this source alone."""
+
+    scenario: Scenario
+    licence: str
+    citation: str
+    extract: dict[str, Any]
+
+
+class SimulatedSource(SourceBase):
+    """conf/source/simulated_*.yaml: an embedded simulator."""
+
+    kind: Literal["simulated"]
+    episodes: Positive
+    size: Annotated[int, Field(ge=56, le=1024)]
+    first_seed: Count
+
+
+class EpisodesSource(SourceBase):
+    """conf/source/episodes.yaml: the user's own folder with a JSONL manifest."""
+
+    kind: Literal["episodes"]
+    path: str
+    manifest: str
+    max_episodes: Count
+    skip_short: bool
+
+
+class LerobotSource(SourceBase):
+    """conf/source/lerobot.yaml: a LeRobotDataset v2.1 or v3.0 folder."""
+
+    kind: Literal["lerobot"]
+    path: str
+    camera: str
+    max_episodes: Count
+    group: Literal["episode", "dataset"]
+
+
+class ScreenAgentSource(SourceBase):
+    """conf/source/screenagent.yaml: ScreenAgent sessions, converted to *episodes* first."""
+
+    kind: Literal["screenagent"]
+    path: str
+    max_episodes: Count
+
+
+Source = Annotated[
+    SimulatedSource | EpisodesSource | LerobotSource | ScreenAgentSource, Field(discriminator="kind")
+]
+
+
+class DescribeConfig(Strict):
+    """conf/describe: how captions are made."""
+
+    version: Positive
+    captioner: Literal["template"]
+    detail: Literal["goal", "steps"]
+    other_actions: dict[Scenario, tuple[str, ...]]
+
+
+class NegativeRates(Strict):
+    """Share of items whose right answer is the reject option, by kind."""
+
+    caption: Share
+    withheld: Share
+
+
+class SplitsConfig(Strict):
+    """How groups are spread over sft, grpo and test, and what happens to near-duplicates."""
+
+    sft: Share
+    grpo: Share
+    test: Share
+    near_duplicate_change: Share
+    near_duplicates: Literal["fail", "drop"]
+
+    @model_validator(mode="after")
+    def _sums_to_one(self) -> "SplitsConfig":
+        total = sum(getattr(self, s) for s in SPLITS)
+        if abs(total - 1.0) > 1e-9:
+            raise ValueError(f"sft + grpo + test must be 1, they are {total:g}")
+        if self.test == 0.0:
+            raise ValueError("test must be above 0: nothing could be evaluated")
+        return self
+
+
+class SynthesizeConfig(Strict):
+    """conf/synthesize: which items are made from the sequences."""
+
+    version: Positive
+    items_per_sequence: dict[str, Count]
+    negatives: NegativeRates
+    permutation_answer_share: Share
+    splits: SplitsConfig
+    max_pictures: Positive
+    max_tokens: Positive
+    max_test_items: Count
+
+    @model_validator(mode="after")
+    def _known_tasks(self) -> "SynthesizeConfig":
+        if set(self.items_per_sequence) != set(TASKS):
+            raise ValueError(f"items_per_sequence needs exactly the keys {list(TASKS)}")
+        if self.negatives.caption + self.negatives.withheld > 1.0:
+            raise ValueError("negatives.caption + negatives.withheld exceed 1")
+        return self
+
+
+class TinyDims(Strict):
+    """Sizes of the tiny Qwen2.5-VL; the heads must divide the widths."""
+
+    vocabulary: Annotated[int, Field(ge=300)]
+    hidden: Positive
+    layers: Positive
+    heads: Positive
+    kv_heads: Positive
+    intermediate: Positive
+    vision_hidden: Positive
+    vision_depth: Positive
+    vision_heads: Positive
+    vision_intermediate: Positive
+
+    @model_validator(mode="after")
+    def _divisible(self) -> "TinyDims":
+        if self.hidden % self.heads or (self.hidden // self.heads) % 8:
+            raise ValueError("hidden / heads must be a whole multiple of 8 (rotary sections)")
+        if self.heads % self.kv_heads:
+            raise ValueError("kv_heads must divide heads")
+        if self.vision_hidden % self.vision_heads or (self.vision_hidden // self.vision_heads) % 4:
+            raise ValueError("vision_hidden / vision_heads must be a whole multiple of 4")
+        return self
+
+
+class ModelConfig(Strict):
+    """conf/model: which vision-language model, at which picture size and precision."""
+
+    kind: Literal["tiny", "hub"]
+    repo: str
+    revision: str
+    min_pixels: Positive
+    max_pixels: Positive
+    dtype: Literal["float32", "bfloat16"]
+    attention: Literal["eager", "sdpa", "flash_attention_2"]
+    tiny: TinyDims | None
+
+    @model_validator(mode="after")
+    def _complete(self) -> "ModelConfig":
+        if self.kind == "tiny" and self.tiny is None:
+            raise ValueError("kind=tiny needs the sizes under `tiny`")
+        if self.kind == "hub" and not (self.repo and len(self.revision) == 40):
+            raise ValueError("kind=hub needs `repo` and a 40-digit commit as `revision`")
+        if self.min_pixels > self.max_pixels:
+            raise ValueError(f"min_pixels {self.min_pixels} exceeds max_pixels {self.max_pixels}")
+        return self
+
+
+class ProcessorConfig(Strict):
+    """conf/processor: tokenizer and picture processor as files."""
+
+    version: Positive
+
+
+class ProcessorModel(Strict):
+    """The values of a model that its tokenizer and picture processor depend on."""
+
+    kind: Literal["tiny", "hub"]
+    repo: str
+    revision: str
+    min_pixels: Positive
+    max_pixels: Positive
+    vocabulary: Count
+
+
+class BaseModelConfig(Strict):
+    """conf/base_model: how the tiny base is given sight and speech; unused for hub models."""
+
+    version: Positive
+    steps: Count
+    batch_size: Positive
+    learning_rate: Rate
+    save_every: Positive
+
+
+class LoraSettings(Strict):
+    """Low-rank adapters on the language layers (arXiv 2106.09685)."""
+
+    r: Positive
+    alpha: Positive
+    dropout: Share
+    target: tuple[str, ...]
+
+
+class TrainerSettings(Strict):
+    """What SFT and GRPO share."""
+
+    version: Positive
+    method: Literal["lora", "full"]
+    lora: LoraSettings
+    train_vision: bool
+    learning_rate: Rate
+    schedule: Literal["constant", "linear", "cosine"]
+    warmup: Share
+    weight_decay: Annotated[float, Field(ge=0.0)]
+    max_grad_norm: Rate
+    batch_size: Positive
+    per_device_batch_size: Positive
+    gradient_checkpointing: bool
+    save_every: Positive
+    keep_checkpoints: Positive
+    max_items: Count
+
+    @model_validator(mode="after")
+    def _accumulation(self) -> "TrainerSettings":
+        if self.batch_size % self.per_device_batch_size:
+            raise ValueError(
+                f"batch_size ({self.batch_size}) is not a multiple of per_device_batch_size "
+                f"({self.per_device_batch_size}); one device would need "
+                f"{self.batch_size / self.per_device_batch_size:g} passes per update"
+            )
+        return self
+
+
+class SftConfig(TrainerSettings):
+    """conf/sft: supervised warm-up on reasoning and answer."""
+
+    epochs: Positive
+
+
+class RewardConfig(Strict):
+    """Which reward, and its weights."""
+
+    name: Literal["strict", "tpru"]
+    accuracy_weight: Annotated[float, Field(ge=0.0)]
+    format_weight: Annotated[float, Field(ge=0.0)]
+    partial_credit: Share
+
+
+class GrpoConfig(TrainerSettings):
+    """conf/grpo: group relative policy optimisation (arXiv 2402.03300) on the merged SFT model."""
+
+    steps: Positive
+    group_size: Annotated[int, Field(ge=2)]
+    beta: Annotated[float, Field(ge=0.0)]
+    epsilon: Rate
+    epsilon_high: Rate
+    delta: Annotated[float, Field(gt=1.0)] | None
+    loss_type: Literal["grpo", "dr_grpo", "dapo", "bnpo"]
+    scale_rewards: Literal["group", "batch", "none"]
+    updates_per_rollout: Positive
+    temperature: Rate
+    top_p: Annotated[float, Field(gt=0.0, le=1.0)]
+    max_completion_tokens: Positive
+    reward: RewardConfig
+
+    @model_validator(mode="after")
+    def _groups(self) -> "GrpoConfig":
+        if self.batch_size % self.group_size:
+            raise ValueError(
+                f"group_size ({self.group_size}) does not divide batch_size ({self.batch_size} "
+                f"completions per update): {self.batch_size / self.group_size:g} prompts. Choose "
+                f"batch_size = {self.group_size} x prompts, e.g. "
+                f"{max(1, round(self.batch_size / self.group_size)) * self.group_size}"
+            )
+        if self.save_every % self.updates_per_rollout:
+            raise ValueError(
+                f"save_every ({self.save_every}) must be a multiple of updates_per_rollout "
+                f"({self.updates_per_rollout}): a checkpoint in the middle of a rollout cannot be "
+                "continued exactly"
+            )
+        return self
+
+
+class BenchmarkConfig(Strict):
+    """conf/benchmark: one evaluation set."""
+
+    kind: Literal["heldout"]
+    max_items: Count
+
+
+class EvaluateConfig(Strict):
+    """conf/evaluate: how models are asked."""
+
+    version: Positive
+    models: tuple[Literal["base", "sft", "grpo", "grpo_blind"], ...]
+    batch_size: Positive
+    max_new_tokens: Positive
+
+
+class ReportConfig(Strict):
+    """conf/report: what the page shows."""
+
+    version: Positive
+    gallery_items: Count
+    contact_sheet_sequences: Count
+    confidence: Annotated[float, Field(gt=0.5, lt=1.0)]
+    bootstrap_samples: Positive
+
+
+class Config(Strict):
+    """The whole resolved configuration of one experiment."""
+
+    name: Name
+    seed: Count
+    unit: str | None
+    sources: dict[Name, Source]
+    extract: ExtractConfig
+    describe: DescribeConfig
+    synthesize: SynthesizeConfig
+    model: ModelConfig
+    processor: ProcessorConfig
+    base_model: BaseModelConfig
+    sft: SftConfig
+    grpo: GrpoConfig
+    evaluate: EvaluateConfig
+    benchmarks: dict[Name, BenchmarkConfig]
+    report: ReportConfig
+
+    @model_validator(mode="after")
+    def _across_groups(self) -> "Config":
+        if not self.sources:
+            raise ValueError("sources is empty: add one, e.g. `- /source@sources.robot: simulated_robot`")
+        if not self.benchmarks:
+            raise ValueError("benchmarks is empty: add one, e.g. `- /benchmark@benchmarks.heldout: heldout`")
+        for name, source in self.sources.items():
+            _check_extract_overrides(name, source, self.extract)
+        if "base" not in self.evaluate.models:
+            raise ValueError("evaluate.models must hold `base`: every comparison starts from it")
+        return self
+
+
+def _check_extract_overrides(name: str, source: SourceBase, extract: ExtractConfig) -> None:
+    unknown = sorted(set(source.extract) - set(ExtractConfig.model_fields))
+    if unknown:
+        raise ValueError(f"sources.{name}.extract has unknown keys {unknown}")
+    ExtractConfig(**{**extract.model_dump(), **source.extract})

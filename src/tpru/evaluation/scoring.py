@@ -1,0 +1,225 @@
+"""From items and predictions to rows: accuracy per task, scenario and subset, and the baselines."""
+
+import dataclasses
+import itertools
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from tpru.evaluation.statistics import Interval, PairedResult, paired_difference, wilson_interval
+from tpru.records import SCENARIOS, TASKS, Item, Prediction, Scenario, Task
+
+Subset = Literal["all", "answerable", "unanswerable"]
+
+SUBSETS: tuple[Subset, ...] = ("all", "answerable", "unanswerable")
+CHANCE = "chance"
+MAJORITY = "majority"
+ALWAYS_NONE = "always_none"
+BASELINES = (CHANCE, MAJORITY, ALWAYS_NONE)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One cell of the results: a model on the items of a task, a scenario and a subset.
+
+    ``correct`` is a count, or an expected count for chance. ``low`` and ``high`` are the 95% Wilson
+    interval of ``accuracy``, which takes items as independent; chance is exact, so both equal it.
+    ``unparsable`` is the share of completions without a readable answer.
+    """
+
+    model: str
+    benchmark: str
+    task: Task | Literal["all"]
+    scenario: Scenario | Literal["all"]
+    subset: Subset
+    n: int
+    correct: float
+    accuracy: float
+    low: float
+    high: float
+    unparsable: float
+
+
+@dataclass(frozen=True)
+class _Cell:
+    task: Task | Literal["all"]
+    scenario: Scenario | Literal["all"]
+    subset: Subset
+    items: list[Item]
+
+
+@dataclass(frozen=True)
+class Comparison(PairedResult):
+    """Two models on the same items of one task, or of all: a paired result with its names."""
+
+    benchmark: str
+    task: Task | Literal["all"]
+    model_a: str
+    model_b: str
+
+
+def score(
+    items: Sequence[Item], predictions: Sequence[Prediction], model: str, benchmark: str
+) -> list[Row]:
+    """Rows of every task, scenario and subset that has items, margins ("all") included.
+
+    Raises:
+        ValueError: predictions and items do not match one to one by ``item_id``.
+    """
+    by_id = _matched(items, predictions)
+    rows = []
+    for cell in _cells(items):
+        answers = [by_id[item.item_id] for item in cell.items]
+        correct = sum(answer.correct for answer in answers)
+        unparsable = sum(not answer.parsed for answer in answers) / len(answers)
+        interval = wilson_interval(correct, len(answers))
+        rows.append(_row(cell, model, benchmark, correct, interval, unparsable))
+    return rows
+
+
+def chance_rows(items: Sequence[Item], benchmark: str) -> list[Row]:
+    """Rows of the expected accuracy of uniform guessing over options, or over free permutations."""
+    rows = []
+    for cell in _cells(items):
+        correct = math.fsum(chance(item) for item in cell.items)
+        share = correct / len(cell.items)
+        rows.append(_row(cell, CHANCE, benchmark, correct, Interval(share, share), 0.0))
+    return rows
+
+
+def majority_rows(train_items: Sequence[Item], items: Sequence[Item], benchmark: str) -> list[Row]:
+    """Rows of always giving the most common training answer of the same task and answer form.
+
+    Ties go to the first answer in alphabetical order. A form that training never shows counts as
+    wrong.
+    """
+    counts: dict[tuple[Task, str], Counter[str]] = {}
+    for item in train_items:
+        counts.setdefault((item.task, answer_form(item)), Counter())[item.answer] += 1
+    common = {form: min(c, key=lambda answer: (-c[answer], answer)) for form, c in counts.items()}
+    answers = [common.get((item.task, answer_form(item)), "") for item in items]
+    return _constant_rows(items, answers, MAJORITY, benchmark)
+
+
+def always_none_rows(items: Sequence[Item], benchmark: str) -> list[Row]:
+    """Rows of always choosing the reject option; items without one count as wrong."""
+    answers = [next((o.letter for o in item.options if o.kind == "none"), "") for item in items]
+    return _constant_rows(items, answers, ALWAYS_NONE, benchmark)
+
+
+def compare(
+    items: Sequence[Item],
+    predictions_a: Sequence[Prediction],
+    predictions_b: Sequence[Prediction],
+    benchmark: str,
+    model_a: str,
+    model_b: str,
+    confidence: float = 0.95,
+    n_resamples: int = 10_000,
+    seed: int = 0,
+) -> list[Comparison]:
+    """Model A minus model B over all items and per task, clustered by group within its source.
+
+    Raises:
+        ValueError: predictions of A or B do not match the items one to one by ``item_id``.
+    """
+    right_a, right_b = _matched(items, predictions_a), _matched(items, predictions_b)
+    comparisons = []
+    for cell in _cells(items):
+        if cell.scenario != "all" or cell.subset != "all":
+            continue
+        result = paired_difference(
+            [right_a[item.item_id].correct for item in cell.items],
+            [right_b[item.item_id].correct for item in cell.items],
+            [f"{item.source}\0{item.group}" for item in cell.items],
+            confidence,
+            n_resamples,
+            seed,
+        )
+        comparisons.append(
+            Comparison(
+                **dataclasses.asdict(result),
+                benchmark=benchmark,
+                task=cell.task,
+                model_a=model_a,
+                model_b=model_b,
+            )
+        )
+    return comparisons
+
+
+def chance(item: Item) -> float:
+    """Probability that a uniform guess over options, or over orders of the labels, is right."""
+    return 1 / len(item.options) if item.options else 1 / math.factorial(_n_labels(item))
+
+
+def answer_form(item: Item) -> str:
+    """The form of the expected answer: "options", or "permutation" with the number of labels."""
+    return "options" if item.options else f"permutation {_n_labels(item)}"
+
+
+def _n_labels(item: Item) -> int:
+    # labels are single characters; the answer may be written with or without separators
+    return sum(character.isalnum() for character in item.answer)
+
+
+def _matched(items: Sequence[Item], predictions: Sequence[Prediction]) -> dict[str, Prediction]:
+    wanted = Counter(item.item_id for item in items)
+    found = Counter(prediction.item_id for prediction in predictions)
+    twice = sorted(i for i in wanted | found if max(wanted[i], found[i]) > 1)
+    missing, extra = sorted(wanted.keys() - found.keys()), sorted(found.keys() - wanted.keys())
+    if twice or missing or extra:
+        raise ValueError(
+            "items and predictions do not match one to one: "
+            f"{len(missing)} without a prediction {missing[:3]}, "
+            f"{len(extra)} predictions of other items {extra[:3]}, "
+            f"{len(twice)} ids that occur twice {twice[:3]}"
+        )
+    return {prediction.item_id: prediction for prediction in predictions}
+
+
+def _cells(items: Sequence[Item]) -> Iterator[_Cell]:
+    tasks: tuple[Task | Literal["all"], ...] = ("all", *TASKS)
+    scenarios: tuple[Scenario | Literal["all"], ...] = ("all", *SCENARIOS)
+    for task, scenario, subset in itertools.product(tasks, scenarios, SUBSETS):
+        chosen = [
+            item
+            for item in items
+            if task in ("all", item.task)
+            and scenario in ("all", item.scenario)
+            and subset in ("all", "unanswerable" if item.is_negative else "answerable")
+        ]
+        if chosen:
+            yield _Cell(task, scenario, subset, chosen)
+
+
+def _row(
+    cell: _Cell, model: str, benchmark: str, correct: float, interval: Interval, unparsable: float
+) -> Row:
+    return Row(
+        model=model,
+        benchmark=benchmark,
+        task=cell.task,
+        scenario=cell.scenario,
+        subset=cell.subset,
+        n=len(cell.items),
+        correct=float(correct),
+        accuracy=correct / len(cell.items),
+        low=interval.low,
+        high=interval.high,
+        unparsable=unparsable,
+    )
+
+
+def _constant_rows(
+    items: Sequence[Item], answers: Sequence[str], model: str, benchmark: str
+) -> list[Row]:
+    predictions = [
+        Prediction(item.item_id, model, benchmark, answer, answer, answer == item.answer, 0)
+        for item, answer in zip(items, answers, strict=True)
+    ]
+    # a baseline without an answer for some form is wrong there, not unreadable
+    rows = score(items, predictions, model, benchmark)
+    return [dataclasses.replace(row, unparsable=0.0) for row in rows]

@@ -1,0 +1,67 @@
+"""Loading weights: one path for the tiny model and for hub checkpoints."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import Qwen2_5_VLForConditionalGeneration
+
+from tpru.config.schema import ModelConfig
+from tpru.errors import ConfigError, UpstreamError
+from tpru.runtime import threads
+
+WEIGHTS = ["*.json", "*.safetensors", "*.txt", "*.jinja"]
+TEXT_ONLY = ["*.json", "*.txt", "*.jinja"]
+
+
+def use_cores() -> None:
+    """Give torch the cores of this job and make its results repeatable on this machine."""
+    torch.set_num_threads(threads())
+    torch.backends.cudnn.benchmark = False
+
+
+def device() -> torch.device:
+    """The GPU of this process when there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def load_model(folder: Path, config: ModelConfig) -> Qwen2_5_VLForConditionalGeneration:
+    """Load weights from a folder in the configured precision and attention.
+
+    Raises:
+        ConfigError: flash_attention_2 is asked for and cannot run here.
+    """
+    try:
+        return Qwen2_5_VLForConditionalGeneration.from_pretrained(
+            folder, dtype=getattr(torch, config.dtype), attn_implementation=config.attention
+        )
+    except ImportError as error:
+        raise ConfigError(
+            f"model.attention={config.attention} cannot run here ({error}). Install "
+            "requirements/gpu.txt on a machine with a GPU, or set model.attention=sdpa."
+        ) from error
+
+
+def fetch(repo: str, revision: str, patterns: list[str]) -> Path:
+    """Folder of a pinned hub checkpoint, from the cache or from the hub.
+
+    ``HF_HUB_OFFLINE=1`` keeps it off the network: compute nodes often have none.
+
+    Raises:
+        UpstreamError: it is neither cached nor reachable.
+    """
+    from huggingface_hub import snapshot_download
+
+    try:
+        found: Any = snapshot_download(
+            repo, revision=revision, allow_patterns=patterns
+        )
+    except Exception as error:  # the hub client raises many kinds; all mean the same to the user
+        offline = os.environ.get("HF_HUB_OFFLINE", "0")
+        raise UpstreamError(
+            f"{repo} at {revision} is not in the cache and cannot be fetched "
+            f"(HF_HUB_OFFLINE={offline}): {error}. Fetch it on a machine with network: "
+            f"hf download {repo} --revision {revision}"
+        ) from error
+    return Path(found)

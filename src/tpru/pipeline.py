@@ -1,0 +1,123 @@
+"""What the Snakefile needs to know: the units of an experiment, their configs and commands.
+
+Parsing happens in the driver and again in every job, so it is cheap, deterministic and has no side
+effects. Jobs of one invocation read the config that the driver resolved, not the files as they are when
+the job starts: an edit of ``conf/`` while jobs wait in a queue changes nothing that was submitted.
+"""
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tpru.config.compose import compose, freeze, leaves, unit_config, unit_names
+from tpru.config.schema import Config
+from tpru.errors import ConfigError, TpruError
+from tpru.files import short_hash, write_json
+
+FROZEN_VARIABLE = "TPRU_FROZEN_CONFIG"
+WEIGHTS_FROM = {"base": "base_model", "sft": "sft", "grpo": "grpo", "grpo_blind": "grpo"}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The parsed experiment, with small helpers for the rules."""
+
+    config: Config
+    overrides: tuple[str, ...]
+
+    @property
+    def units(self) -> list[str]:
+        """All units in the order of the DAG."""
+        return unit_names(self.config)
+
+    @property
+    def sources(self) -> list[str]:
+        """Names of the sources."""
+        return list(self.config.sources)
+
+    @property
+    def models(self) -> list[str]:
+        """Models to evaluate."""
+        return list(self.config.evaluate.models)
+
+    @property
+    def benchmarks(self) -> list[str]:
+        """Names of the benchmarks."""
+        return list(self.config.benchmarks)
+
+    def path(self, name: str) -> str:
+        """A path below ``results/<experiment>``, with Snakemake wildcards as they are."""
+        return f"results/{self.config.name}/{name}"
+
+    def leaves(self, wildcards: Any) -> list[str]:
+        """The ``key=value`` lines whose change reruns a unit."""
+        return leaves(unit_config(self.config, wildcards.unit))
+
+    def weights(self, wildcards: Any) -> str:
+        """``run.json`` of the stage whose weights a model name stands for."""
+        return self.path(f"{WEIGHTS_FROM[wildcards.model]}/run.json")
+
+    def freeze(self, unit: str, path: str) -> None:
+        """Write a unit's frozen config."""
+        freeze(Path(path), unit_config(self.config, unit))
+
+    def command(self, stage: str) -> str:
+        """Shell line of a stage. ``exec`` hands signals to Python itself; the log keeps all output."""
+        return (
+            "export TPRU_THREADS={threads} OMP_NUM_THREADS={threads} PYTHONUNBUFFERED=1; "
+            f"exec {sys.executable} -m tpru.stages.{stage} -cp $(dirname $(realpath {{input.config}})) -cn config "
+            "> {log} 2>&1"
+        )
+
+
+def plan(snakemake_config: dict[str, Any]) -> Plan:
+    """Compose and check the experiment named on the command line (``--config experiment=...``).
+
+    Ends the program with the error's own exit code when the configuration is not valid.
+    """
+    try:
+        return _plan(snakemake_config)
+    except TpruError as error:
+        print(f"tpru: {error}", file=sys.stderr)
+        raise SystemExit(error.exit_code) from None
+
+
+def _plan(snakemake_config: dict[str, Any]) -> Plan:
+    unknown = sorted(set(snakemake_config) - {"experiment", "overrides"})
+    if unknown:
+        raise ConfigError(
+            f"--config has unknown keys {unknown}; use experiment=NAME and "
+            "'overrides=[\"group.key=value\"]'"
+        )
+    experiment = str(snakemake_config.get("experiment", "demo"))
+    overrides = tuple(str(o) for o in snakemake_config.get("overrides", []))
+    frozen = os.environ.get(FROZEN_VARIABLE)
+    if frozen:
+        saved = json.loads(Path(frozen).read_text(encoding="utf-8"))
+        return Plan(Config(**saved["config"]), tuple(saved["overrides"]))
+    return Plan(compose(experiment, list(overrides)), overrides)
+
+
+def on_start(made: Plan) -> None:
+    """Before the first job: freeze the whole config for the jobs and open the MLflow run."""
+    from tpru.run import code
+    from tpru.tracking import PARENT_VARIABLE, open_parent
+
+    saved = {"config": made.config.model_dump(mode="json"), "overrides": list(made.overrides)}
+    path = Path(made.path(f"logs/plans/{short_hash(saved)}.json")).absolute()
+    write_json(path, saved)
+    os.environ[FROZEN_VARIABLE] = str(path)
+    tags = {**code(), "tpru.overrides": " ".join(made.overrides), "tpru.command": " ".join(sys.argv)}
+    os.environ[PARENT_VARIABLE] = open_parent(made.config.name, tags)
+
+
+def on_end(made: Plan, succeeded: bool) -> None:
+    """After the last job: close the MLflow run and those of jobs that were killed."""
+    from tpru.tracking import PARENT_VARIABLE, close_parent
+
+    run_id = os.environ.get(PARENT_VARIABLE)
+    if run_id:
+        close_parent(run_id, succeeded)

@@ -1,0 +1,153 @@
+"""The report: one HTML file that needs nothing else, the same for the same inputs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any, TypedDict
+
+import jinja2
+from markupsafe import Markup
+
+from tpru.evaluation.scoring import Comparison, Row
+from tpru.reporting import figures, tables
+from tpru.reporting.gallery import GalleryItem, gallery_view, thumbnails
+from tpru.store import FrameStore
+
+SHEET_SIDE = 128
+
+
+class SourceEntry(TypedDict):
+    """A source of trajectories as the data card names it."""
+
+    name: str
+    licence: str
+    citation: str
+    trajectories: int
+    sequences: int
+
+
+class StageRun(TypedDict):
+    """When a stage ran (ISO time), for how long, and its peak memory."""
+
+    stage: str
+    started: str
+    seconds: float
+    peak_memory_gb: float
+
+
+class Provenance(TypedDict):
+    """What was run: resolved configuration per stage as YAML, versions, commit and times."""
+
+    config: dict[str, str]
+    versions: dict[str, str]
+    commit: str
+    dirty: bool
+    command: str
+    stages: list[StageRun]
+
+
+@dataclass(frozen=True)
+class DataCard:
+    """What the items are made of.
+
+    ``counts`` maps what is counted (source, scenario, task, split, letter, negative kind) to counts
+    by name; ``rejections`` maps a source to counts by reason.
+    """
+
+    counts: dict[str, dict[str, int]]
+    rejections: dict[str, dict[str, int]]
+    sources: list[SourceEntry]
+
+
+@dataclass(frozen=True)
+class ReportInputs:
+    """Everything the page shows.
+
+    ``curves`` maps a stage to its logged records, each with a "step" beside its metrics.
+    ``contact_sheet`` holds titles with the frame ids of a sequence in time order.
+    """
+
+    experiment: str
+    rows: list[Row]
+    comparisons: list[Comparison]
+    curves: dict[str, list[dict[str, float]]]
+    gallery: list[GalleryItem]
+    frames: FrameStore
+    data_card: DataCard
+    contact_sheet: list[tuple[str, list[str]]]
+    provenance: Provenance
+
+
+@dataclass(frozen=True)
+class BenchmarkView:
+    """The figure and the tables of one benchmark."""
+
+    name: str
+    headline: str
+    figure: Markup
+    by_task: tables.Table
+    by_scenario: tables.Table
+    answerability: tables.Table
+    comparisons: tables.Table
+    every_row: tables.Table
+
+
+def build_page(inputs: ReportInputs) -> str:
+    """The whole report as HTML.
+
+    Raises:
+        UpstreamError: a picture of the gallery or the contact sheet is in none of the frame files.
+    """
+    text = resources.files("tpru.reporting").joinpath("page.html.j2").read_text(encoding="utf-8")
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
+    environment.filters["duration"] = duration
+    environment.filters["counts"] = tables.counts
+    environment.filters["plain"] = tables.plain
+    return environment.from_string(text).render(_view(inputs)) + "\n"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as the two largest of hours, minutes and seconds."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
+
+
+def _view(inputs: ReportInputs) -> dict[str, Any]:
+    curves = [(s, Markup(figures.curve_figure(s, r))) for s, r in inputs.curves.items()]
+    return {
+        "experiment": inputs.experiment,
+        "benchmarks": [
+            _benchmark(inputs, name) for name in tables.distinct(r.benchmark for r in inputs.rows)
+        ],
+        "curves": [(stage, figure) for stage, figure in curves if figure],
+        "gallery": gallery_view(inputs.gallery, inputs.frames),
+        "card": inputs.data_card,
+        "rejections": tables.rejection_table(inputs.data_card.rejections),
+        "sheet": _sheet(inputs.contact_sheet, inputs.frames),
+        "provenance": inputs.provenance,
+    }
+
+
+def _benchmark(inputs: ReportInputs, name: str) -> BenchmarkView:
+    return BenchmarkView(
+        name=name,
+        headline=tables.headline(inputs.rows, name),
+        figure=Markup(figures.accuracy_figure(inputs.rows, name)),
+        by_task=tables.accuracy_by_task(inputs.rows, name),
+        by_scenario=tables.accuracy_by_scenario(inputs.rows, name),
+        answerability=tables.answerability(inputs.rows, name),
+        comparisons=tables.comparison_table(inputs.comparisons, name),
+        every_row=tables.every_row(inputs.rows, name),
+    )
+
+
+def _sheet(
+    sheet: Sequence[tuple[str, Sequence[str]]], frames: FrameStore
+) -> list[tuple[str, list[str]]]:
+    uris = thumbnails(frames, (i for _, ids in sheet for i in ids), SHEET_SIDE)
+    return [(title, [uris[i] for i in ids]) for title, ids in sheet]

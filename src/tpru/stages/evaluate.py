@@ -1,0 +1,60 @@
+"""Answers of one model to one benchmark -> ``predictions.parquet`` and its metrics.
+
+    python -m tpru.stages.evaluate experiment=demo unit=evaluate/sft/heldout
+"""
+
+from tpru.benchmarks import heldout
+from tpru.config.schema import BenchmarkConfig, EvaluateConfig, ModelConfig
+from tpru.evaluation.generation import answer_items
+from tpru.evaluation.scoring import score
+from tpru.models.loading import device, load_model, use_cores
+from tpru.models.processor import load_processor
+from tpru.records import Prediction
+from tpru.run import Run, say, stage
+from tpru.stages.inputs import item_frames
+from tpru.store import write_records
+
+WEIGHTS = {
+    "base": ("base_model", "model"),
+    "sft": ("sft", "merged"),
+    "grpo": ("grpo", "merged"),
+    "grpo_blind": ("grpo", "merged"),
+}
+
+
+@stage("evaluate")
+def main(run: Run) -> None:
+    use_cores()
+    _, name, benchmark = run.unit.split("/")
+    config = EvaluateConfig(**{**run.config["evaluate"], "models": (name,)})
+    unit, folder = WEIGHTS[name]
+    weights = run.upstream(unit).path(folder)
+    processor = load_processor(run.upstream("processor").path("processor"))
+    model = load_model(weights, ModelConfig(**run.config["model"])).to(device())
+    items = heldout.load(run, BenchmarkConfig(**run.config["benchmark"]))
+    predictions = answer_items(
+        model,
+        processor,
+        items,
+        item_frames(run),
+        run.folder / "checkpoints" / run.fingerprint() / "predictions.jsonl",
+        (name, benchmark),
+        config.batch_size,
+        config.max_new_tokens,
+        blind=name.endswith("_blind"),
+    )
+    write_records(run.output("predictions.parquet"), Prediction, predictions)
+    rows = [r for r in score(items, predictions, name, benchmark) if r.subset == "all"]
+    for row in rows:
+        if row.scenario == "all":
+            run.metrics[f"accuracy/{row.task}"] = row.accuracy
+    overall = next(r for r in rows if r.task == "all" and r.scenario == "all")
+    run.metrics["unparsable"] = overall.unparsable
+    say(
+        f"{name} on {benchmark}: {overall.accuracy:.1%} [{overall.low:.1%}, {overall.high:.1%}] of "
+        f"{overall.n}, {overall.unparsable:.1%} unparsable"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,34 @@
+"""GRPO: merged SFT model and items of the grpo split -> LoRA adapter and merged model.
+
+    python -m tpru.stages.grpo experiment=demo grpo.beta=0.04
+"""
+
+from tpru.config.schema import GrpoConfig, ModelConfig
+from tpru.models.loading import use_cores
+from tpru.run import Run, say, stage
+from tpru.stages.inputs import item_frames, items_of
+from tpru.training.data import choose_items
+from tpru.training.grpo import run_grpo
+
+
+@stage("grpo")
+def main(run: Run) -> None:
+    use_cores()
+    config = GrpoConfig(**run.config["grpo"])
+    data = run.upstream("synthesize")
+    items = choose_items(items_of(run, "grpo"), config.max_items, run.seed)
+    prompts = config.batch_size // config.group_size
+    say(f"{len(items)} items, {prompts} prompts x {config.group_size} completions an update")
+    digest = data.record["outputs"]["items.parquet"]["sha256"]
+    run.tracker.dataset("grpo items", data.path("items.parquet"), digest, "train")
+    sft = run.upstream("sft").path("merged")
+    run_grpo(run, config, ModelConfig(**run.config["model"]), sft, items, item_frames(run))
+    run.output("log.jsonl")
+    run.metrics["items"] = len(items)
+    if config.method == "lora":
+        run.tracker.artifact(run.folder / "adapter")
+    run.tracker.artifact(run.folder / "log.jsonl")
+
+
+if __name__ == "__main__":
+    main()

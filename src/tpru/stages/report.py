@@ -1,0 +1,215 @@
+"""Everything that was measured -> ``index.html`` (one self-contained page) and ``metrics.json``.
+
+    python -m tpru.stages.report experiment=demo
+"""
+
+from dataclasses import asdict
+from itertools import combinations
+from pathlib import Path
+
+import yaml
+
+from tpru.config.schema import ReportConfig
+from tpru.evaluation.scoring import (
+    Comparison,
+    Row,
+    always_none_rows,
+    chance_rows,
+    compare,
+    majority_rows,
+    score,
+)
+from tpru.files import write_json, write_text
+from tpru.randomness import generator
+from tpru.records import Item, Prediction, Sequence
+from tpru.reporting.gallery import GalleryItem
+from tpru.reporting.page import DataCard, Provenance, ReportInputs, SourceEntry, build_page
+from tpru.run import Run, Upstream, code, say, stage
+from tpru.stages.inputs import items_of, sources
+from tpru.store import FrameStore, read_records
+from tpru.training.callbacks import read_log
+
+TRAINED = ("base_model", "sft", "grpo")
+Answers = dict[str, list[Prediction]]
+
+
+@stage("report")
+def main(run: Run) -> None:
+    config = ReportConfig(**run.config["report"])
+    train, test = items_of(run, "sft", "grpo"), items_of(run, "test")
+    answers = {b: benchmark_answers(run, b) for b in run.config["benchmarks"]}
+    rows: list[Row] = []
+    comparisons: list[Comparison] = []
+    for benchmark, by_model in answers.items():
+        asked = asked_items(test, by_model)
+        rows += [
+            *chance_rows(asked, benchmark),
+            *majority_rows(train, asked, benchmark),
+            *always_none_rows(asked, benchmark),
+        ]
+        for model, predictions in by_model.items():
+            rows += score(asked, predictions, model, benchmark)
+        comparisons += compare_models(asked, by_model, benchmark, config, run.seed)
+    write_json(run.output("metrics.json"), metrics(rows, comparisons))
+    page = build_page(
+        ReportInputs(
+            experiment=run.name,
+            rows=rows,
+            comparisons=comparisons,
+            curves={s: read_log(run.results / s / "log.jsonl") for s in TRAINED},
+            gallery=gallery(test, answers, config.gallery_items, run.seed),
+            frames=FrameStore([*extracted(run), run.upstream("synthesize").path("frames.parquet")]),
+            data_card=data_card(run),
+            contact_sheet=contact_sheet(run, config.contact_sheet_sequences),
+            provenance=provenance(run),
+        )
+    )
+    write_text(run.output("index.html"), page)
+    run.metrics = {f"{r.model}/{r.task}": r.accuracy for r in rows if is_headline(r)}
+    run.tracker.artifact(run.folder / "index.html")
+    run.tracker.artifact(run.folder / "metrics.json")
+    for row in rows:
+        if row.task == row.scenario == row.subset == "all":
+            say(f"{row.benchmark}  {row.model:12s} {row.accuracy:6.1%} [{row.low:.1%}, {row.high:.1%}] of {row.n}")
+    say(f"open {run.folder / 'index.html'}")
+
+
+def is_headline(row: Row) -> bool:
+    """Rows over all scenarios and all items."""
+    return row.scenario == "all" and row.subset == "all"
+
+
+def benchmark_answers(run: Run, benchmark: str) -> Answers:
+    """Predictions of every model on a benchmark."""
+    out: Answers = {}
+    for model in run.config["models"]:
+        path = run.upstream(f"evaluate/{model}/{benchmark}").path("predictions.parquet")
+        out[model] = read_records(path, Prediction)
+    return out
+
+
+def asked_items(items: list[Item], answers: Answers) -> list[Item]:
+    """The items that the models were asked, in their order."""
+    asked = {p.item_id for predictions in answers.values() for p in predictions}
+    return [item for item in items if item.item_id in asked]
+
+
+def compare_models(
+    items: list[Item], answers: Answers, benchmark: str, config: ReportConfig, seed: int
+) -> list[Comparison]:
+    """Every later model against every earlier one, on the same items."""
+    out: list[Comparison] = []
+    for earlier, later in combinations(answers, 2):
+        out += compare(
+            items,
+            answers[later],
+            answers[earlier],
+            benchmark,
+            later,
+            earlier,
+            config.confidence,
+            config.bootstrap_samples,
+            seed,
+        )
+    return out
+
+
+def metrics(rows: list[Row], comparisons: list[Comparison]) -> dict[str, object]:
+    """The content of ``metrics.json``: no times and no paths, so that equal runs give equal files."""
+    return {"rows": [asdict(r) for r in rows], "comparisons": [asdict(c) for c in comparisons]}
+
+
+def gallery(
+    items: list[Item], answers: dict[str, Answers], most: int, seed: int
+) -> list[GalleryItem]:
+    """A random draw of test items, spread over tasks and scenarios, with every model's answer."""
+    by_model = {m: {p.item_id: p for p in ps} for a in answers.values() for m, ps in a.items()}
+    cells: dict[tuple[str, str, bool], list[Item]] = {}
+    rng = generator(seed, "gallery")
+    for i in rng.permutation(len(items)):
+        item = items[i]
+        cells.setdefault((item.task, item.scenario, item.is_negative), []).append(item)
+    turns = max((len(c) for c in cells.values()), default=0)
+    ordered = [c[k] for k in range(turns) for _, c in sorted(cells.items()) if k < len(c)]
+    return [
+        GalleryItem(
+            item, tuple((m, ps[item.item_id]) for m, ps in by_model.items() if item.item_id in ps)
+        )
+        for item in ordered[:most]
+    ]
+
+
+def extracted(run: Run) -> list[Path]:
+    """Frame files of all sources."""
+    return [run.upstream(f"extract/{s}").path("frames.parquet") for s in sources(run)]
+
+
+def contact_sheet(run: Run, most: int) -> list[tuple[str, list[str]]]:
+    """Sequences in time order, the sources taking turns."""
+    by_source = [
+        read_records(run.upstream(f"extract/{s}").path("sequences.parquet"), Sequence)
+        for s in sources(run)
+    ]
+    turns = max(len(listed) for listed in by_source)
+    # Sequences of one trajectory stand side by side in the file: one of each first.
+    spread = [sorted(s, key=lambda q: (s_rank(q, s), q.sequence_id)) for s in by_source]
+    ordered = [listed[k] for k in range(turns) for listed in spread if k < len(listed)]
+    return [
+        (f"{s.scenario}: {s.goal} ({s.trajectory_id})", [f.frame_id for f in s.frames])
+        for s in ordered[:most]
+    ]
+
+
+def s_rank(sequence: Sequence, listed: list[Sequence]) -> int:
+    """Position of a sequence among those of its trajectory."""
+    same = [s.sequence_id for s in listed if s.trajectory_id == sequence.trajectory_id]
+    return same.index(sequence.sequence_id)
+
+
+def data_card(run: Run) -> DataCard:
+    """Counts, rejections and licences, from what the data stages recorded."""
+    synthesize = run.upstream("synthesize").record
+    entries: list[SourceEntry] = []
+    rejections: dict[str, dict[str, int]] = {}
+    for name in sources(run):
+        download = run.upstream(f"download/{name}").record
+        extract = run.upstream(f"extract/{name}").record
+        rejections[name] = extract["counts"]["rejected"]
+        entries.append(
+            {
+                "name": name,
+                "licence": download["facts"]["licence"],
+                "citation": download["facts"]["citation"],
+                "trajectories": int(extract["metrics"]["trajectories"]),
+                "sequences": int(extract["metrics"]["sequences"]),
+            }
+        )
+    counts = {k: v for k, v in synthesize["counts"].items() if k != "dropped"}
+    rejections["synthesis"] = synthesize["counts"]["dropped"]
+    return DataCard(counts, rejections, entries)
+
+
+def provenance(run: Run) -> Provenance:
+    """Config, versions, commit and times of every stage that this report stands on."""
+    units = [Upstream(u, run.results / u, run.upstream(u).record) for u in sorted(run.inputs)]
+    units.sort(key=lambda u: u.record["started"])
+    return {
+        "config": {u.unit: yaml.safe_dump(u.record["config"], sort_keys=False) for u in units},
+        "versions": units[-1].record["versions"],
+        "commit": code()["git.commit"],
+        "dirty": code()["git.dirty"] == "true",
+        "command": f"snakemake --profile local all --config experiment={run.name}",
+        "stages": [
+            {
+                "stage": u.unit,
+                "started": u.record["started"],
+                "seconds": u.record["seconds"],
+                "peak_memory_gb": u.record["peak_memory_gb"],
+            }
+            for u in units
+        ],
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,35 @@
+"""Checkpoints: only complete ones are resumed from.
+
+A trainer writes a checkpoint file by file; a process that is killed meanwhile leaves a folder that looks
+like one. ``COMPLETE`` is written last, when everything else is there.
+"""
+
+import shutil
+from pathlib import Path
+
+COMPLETE = "complete"
+
+
+def checkpoint_folder(stage_folder: Path, fingerprint: str) -> Path:
+    """Folder of the checkpoints of one config and one set of inputs.
+
+    It is no declared output, so the workflow never deletes it; its name keeps a changed config from
+    continuing where another one stopped. A finished stage removes it.
+    """
+    return stage_folder / "checkpoints" / fingerprint
+
+
+def mark_complete(checkpoint: Path) -> None:
+    """Say that a checkpoint is whole."""
+    (checkpoint / COMPLETE).touch()
+
+
+def newest_complete(folder: Path) -> Path | None:
+    """The complete checkpoint with the highest step, or None; incomplete ones are removed."""
+    found: dict[int, Path] = {}
+    for path in folder.glob("checkpoint-*"):
+        if (path / COMPLETE).exists():
+            found[int(path.name.rsplit("-", 1)[1])] = path
+        else:
+            shutil.rmtree(path)
+    return found[max(found)] if found else None

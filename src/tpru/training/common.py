@@ -1,0 +1,132 @@
+"""What SFT and GRPO share: adapters, trainer arguments, export."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig
+from transformers import TrainerCallback
+from transformers.trainer_callback import PrinterCallback
+
+from tpru.config.schema import ModelConfig, TrainerSettings
+from tpru.errors import BatchError
+from tpru.files import written_whole
+from tpru.models.processor import ImageTextProcessor
+from tpru.run import Run, say
+from tpru.runtime import world_size
+from tpru.training.callbacks import TrainingLog, trim_log
+from tpru.training.checkpoints import checkpoint_folder, newest_complete
+
+VISION_LINEAR = ("qkv", "proj", "gate_proj", "up_proj", "down_proj")
+
+
+def lora_config(settings: TrainerSettings) -> LoraConfig:
+    """LoRA on the language layers, and on the vision tower only with ``train_vision``.
+
+    The modules are matched by their full path: a list of suffixes would also hit the vision tower.
+    """
+    language = rf".*language_model\..*\.({'|'.join(settings.lora.target)})"
+    vision = rf"|.*visual\..*\.({'|'.join(VISION_LINEAR)})" if settings.train_vision else ""
+    return LoraConfig(
+        r=settings.lora.r,
+        lora_alpha=settings.lora.alpha,
+        lora_dropout=settings.lora.dropout,
+        target_modules=language + vision,
+        task_type="CAUSAL_LM",
+    )
+
+
+def accumulation(settings: TrainerSettings) -> int:
+    """Passes per update on each device.
+
+    Raises:
+        BatchError: the devices do not divide the batch.
+    """
+    devices = world_size()
+    at_once = settings.per_device_batch_size * devices
+    if settings.batch_size % at_once:
+        raise BatchError(
+            f"batch_size {settings.batch_size} is not a multiple of per_device_batch_size "
+            f"{settings.per_device_batch_size} x {devices} device(s) = {at_once}; change one of them"
+        )
+    return settings.batch_size // at_once
+
+
+def trainer_arguments(
+    settings: TrainerSettings, model: ModelConfig, folder: Path, seed: int
+) -> dict[str, Any]:
+    """Arguments that both trainers take, everything that matters set explicitly."""
+    on_gpu = torch.cuda.is_available()
+    return {
+        "output_dir": str(folder),
+        "per_device_train_batch_size": settings.per_device_batch_size,
+        "gradient_accumulation_steps": accumulation(settings),
+        "learning_rate": settings.learning_rate,
+        "lr_scheduler_type": {"constant": "constant_with_warmup"}.get(
+            settings.schedule, settings.schedule
+        ),
+        "warmup_steps": settings.warmup,
+        "weight_decay": settings.weight_decay,
+        "max_grad_norm": settings.max_grad_norm,
+        "gradient_checkpointing": settings.gradient_checkpointing,
+        "bf16": on_gpu and model.dtype == "bfloat16",
+        "use_cpu": not on_gpu,
+        "seed": seed,
+        "data_seed": seed,
+        "logging_steps": 1,
+        "logging_first_step": True,
+        "save_strategy": "steps",
+        "save_steps": settings.save_every,
+        "save_total_limit": settings.keep_checkpoints,
+        "report_to": "none",
+        "disable_tqdm": True,
+        "dataloader_pin_memory": on_gpu,
+        "ddp_find_unused_parameters": False,
+    }
+
+
+def freeze_vision(model: Any, settings: TrainerSettings) -> None:
+    """Keep the vision tower as it is unless it is to be trained."""
+    model.model.visual.requires_grad_(settings.train_vision)
+
+
+def start(run: Run) -> tuple[Path, Path | None]:
+    """Checkpoint folder of this run and the complete checkpoint to continue from, if any."""
+    folder = checkpoint_folder(run.folder, run.fingerprint())
+    folder.mkdir(parents=True, exist_ok=True)
+    resume = newest_complete(folder)
+    last_step = int(resume.name.rsplit("-", 1)[1]) if resume else 0
+    trim_log(run.folder / "log.jsonl", last_step)
+    if resume:
+        say(f"continuing from {resume}")
+    return folder, resume
+
+
+def callbacks(run: Run, shown: tuple[str, ...]) -> list[TrainerCallback]:
+    """The log of this run."""
+    return [TrainingLog(run.folder / "log.jsonl", run.tracker, shown)]
+
+
+def train(trainer: Any, resume: Path | None) -> None:
+    """Train to the end, from a checkpoint when there is one."""
+    trainer.remove_callback(PrinterCallback)
+    trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+
+
+def export(run: Run, trainer: Any, processor: ImageTextProcessor, settings: TrainerSettings) -> None:
+    """Write ``adapter`` (LoRA) and ``merged``, the folder that the next stage loads."""
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    if settings.method == "lora":
+        with written_whole(run.output("adapter")) as temporary:
+            model.save_pretrained(temporary)
+        run.metrics["adapter_norm"] = adapter_norm(model)
+        model = model.merge_and_unload(safe_merge=True)
+    with written_whole(run.output("merged")) as temporary:
+        model.save_pretrained(temporary)
+        processor.save_pretrained(temporary)
+
+
+def adapter_norm(model: Any) -> float:
+    """Root of the squared sum of all B matrices: 0 means that the adapter learned nothing at all."""
+    squares = [p.detach().float().pow(2).sum() for n, p in model.named_parameters() if "lora_B" in n]
+    return float(torch.stack(squares).sum().sqrt())

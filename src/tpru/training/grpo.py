@@ -1,0 +1,173 @@
+"""GRPO with TRL. This module holds everything that touches TRL's private parts."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch.utils.data import Sampler
+from trl import GRPOConfig, GRPOTrainer
+
+from tpru.config.schema import GrpoConfig, ModelConfig, RewardConfig
+from tpru.models.loading import load_model
+from tpru.models.processor import load_processor
+from tpru.randomness import generator
+from tpru.records import TASKS, Item
+from tpru.run import Run
+from tpru.store import FrameStore
+from tpru.training.common import (
+    accumulation,
+    callbacks,
+    export,
+    freeze_vision,
+    lora_config,
+    start,
+    train,
+    trainer_arguments,
+)
+from tpru.training.data import grpo_row, training_set
+from tpru.training.rewards import reward
+
+
+class GroupSampler(Sampler[int]):
+    """Indices of a whole training as one pass, so that a resumed run draws what an undisturbed one would.
+
+    Each rollout takes ``prompts`` indices, each repeated ``group`` times in a row, and is given out
+    ``repeats`` times. Every pass over the items has its own order, derived from the seed.
+    """
+
+    def __init__(
+        self, n_items: int, prompts: int, group: int, repeats: int, rollouts: int, seed: int
+    ) -> None:
+        self._n_items = n_items
+        self._prompts = prompts
+        self._group = group
+        self._repeats = repeats
+        self._rollouts = rollouts
+        self._seed = seed
+
+    def __len__(self) -> int:
+        return self._rollouts * self._repeats * self._prompts * self._group
+
+    def __iter__(self) -> Iterator[int]:
+        stream = self._stream()
+        for _ in range(self._rollouts):
+            chosen = [next(stream) for _ in range(self._prompts)]
+            for _ in range(self._repeats):
+                for index in chosen:
+                    yield from [index] * self._group
+
+    def _stream(self) -> Iterator[int]:
+        turn = 0
+        while True:
+            order = generator(self._seed, "pass", str(turn)).permutation(self._n_items)
+            yield from (int(i) for i in order)
+            turn += 1
+
+
+class OnePassGRPOTrainer(GRPOTrainer):
+    """TRL's trainer with a sampler whose order survives a restart in any pass over the data."""
+
+    rollouts = 0
+
+    def _get_train_sampler(self, dataset: Any = None) -> Sampler[int]:
+        data = self.train_dataset if dataset is None else dataset
+        return GroupSampler(
+            n_items=len(data),
+            prompts=self.args.generation_batch_size // self.num_generations,
+            group=self.num_generations,
+            repeats=self.num_iterations * self.args.steps_per_generation,
+            rollouts=self.rollouts,
+            seed=self.args.seed,
+        )
+
+
+def reward_function(config: RewardConfig) -> Callable[..., list[float]]:
+    """The reward as TRL calls it; logs accuracy by task, format and the share that cannot be read."""
+
+    def score(
+        completions: list[list[dict[str, str]]],
+        answer: list[str],
+        letters: list[str],
+        task: list[str],
+        log_metric: Callable[[str, float], None] | None = None,
+        **_: Any,
+    ) -> list[float]:
+        texts = [completion[0]["content"] for completion in completions]
+        rewards = [
+            reward(text, right, options, config)
+            for text, right, options in zip(texts, answer, letters, strict=True)
+        ]
+        if log_metric is not None:
+            log_metric("accuracy", float(np.mean([r.accuracy for r in rewards])))
+            log_metric("format", float(np.mean([r.format > 0 for r in rewards])))
+            log_metric("unparsable", float(np.mean([not r.parsed for r in rewards])))
+            for name in TASKS:
+                hits = [r.accuracy for r, t in zip(rewards, task, strict=True) if t == name]
+                if hits:
+                    log_metric(f"accuracy/{name}", float(np.mean(hits)))
+        return [r.total for r in rewards]
+
+    return score
+
+
+def grpo_arguments(
+    config: GrpoConfig, model: ModelConfig, folder: Path, seed: int, image_token: int
+) -> dict[str, Any]:
+    """Arguments of TRL's GRPO; every default that changes the mathematics is set."""
+    rollout = accumulation(config) * config.updates_per_rollout
+    return {
+        **trainer_arguments(config, model, folder, seed),
+        "max_steps": config.steps,
+        "num_generations": config.group_size,
+        "steps_per_generation": rollout,
+        "num_iterations": 1,
+        "max_completion_length": config.max_completion_tokens,
+        "temperature": config.temperature,
+        "top_p": config.top_p,
+        "top_k": 0,
+        "beta": config.beta,
+        "use_bias_correction_kl": False,
+        "epsilon": config.epsilon,
+        "epsilon_high": config.epsilon_high,
+        "delta": config.delta,
+        "loss_type": config.loss_type,
+        "scale_rewards": config.scale_rewards,
+        "mask_truncated_completions": False,
+        "log_completions": False,
+        "log_multimodal": False,
+        # A picture placeholder in an answer would break the next forward pass.
+        "generation_kwargs": {"suppress_tokens": [image_token]},
+    }
+
+
+def run_grpo(
+    run: Run,
+    config: GrpoConfig,
+    model_config: ModelConfig,
+    sft: Path,
+    items: list[Item],
+    frames: FrameStore,
+) -> None:
+    """Train on the items from the merged SFT model; the reference is that model, the adapter switched off.
+
+    Writes adapter and merged model; continues from a complete checkpoint.
+    """
+    folder, resume = start(run)
+    processor = load_processor(sft)
+    model = load_model(sft, model_config)
+    freeze_vision(model, config)
+    image_token = model.config.image_token_id
+    trainer = OnePassGRPOTrainer(
+        model=model,
+        reward_funcs=reward_function(config.reward),
+        args=GRPOConfig(**grpo_arguments(config, model_config, folder, run.seed, image_token)),
+        train_dataset=training_set(items, frames, grpo_row),
+        processing_class=processor,
+        peft_config=lora_config(config) if config.method == "lora" else None,
+        callbacks=callbacks(run, ("reward", "accuracy", "format", "frac_zero_variance")),
+    )
+    trainer.rollouts = -(-config.steps // config.updates_per_rollout)
+    train(trainer, resume)
+    export(run, trainer, processor, config)
+    run.metrics["updates"] = float(trainer.state.global_step)

@@ -1,0 +1,58 @@
+"""Supervised warm-up with TRL on reasoning and answer."""
+
+from pathlib import Path
+
+from trl import SFTConfig, SFTTrainer
+
+from tpru.config.schema import ModelConfig, SftConfig
+from tpru.models.loading import load_model
+from tpru.models.processor import load_processor
+from tpru.records import Item
+from tpru.run import Run
+from tpru.store import FrameStore
+from tpru.training.common import (
+    callbacks,
+    export,
+    freeze_vision,
+    lora_config,
+    start,
+    train,
+    trainer_arguments,
+)
+from tpru.training.data import sft_row, training_set
+
+
+def run_sft(
+    run: Run,
+    config: SftConfig,
+    model_config: ModelConfig,
+    base: Path,
+    processor_folder: Path,
+    items: list[Item],
+    frames: FrameStore,
+) -> None:
+    """Train on the items and write adapter and merged model; continues from a complete checkpoint.
+
+    The loss is on the completion alone. Nothing is truncated: items over the token budget were dropped
+    when they were made.
+    """
+    folder, resume = start(run)
+    processor = load_processor(processor_folder)
+    model = load_model(base, model_config)
+    freeze_vision(model, config)
+    trainer = SFTTrainer(
+        model=model,
+        args=SFTConfig(
+            **trainer_arguments(config, model_config, folder, run.seed),
+            num_train_epochs=config.epochs,
+            max_length=None,
+            completion_only_loss=True,
+        ),
+        train_dataset=training_set(items, frames, sft_row),
+        processing_class=processor,
+        peft_config=lora_config(config) if config.method == "lora" else None,
+        callbacks=callbacks(run, ("loss", "token_accuracy")),
+    )
+    train(trainer, resume)
+    export(run, trainer, processor, config)
+    run.metrics["updates"] = float(trainer.state.global_step)

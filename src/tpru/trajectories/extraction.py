@@ -1,0 +1,167 @@
+"""From a trajectory to sequences of key frames whose order can be decided."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from tpru.config.schema import ExtractConfig
+from tpru.files import sha256_bytes
+from tpru.records import KeyFrame, Sequence, Trajectory
+from tpru.store import encode_jpeg
+from tpru.trajectories.media import RawFrame
+from tpru.trajectories.signature import Signature, change, signature
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A frame that differs visibly from the one kept before it."""
+
+    index: int
+    signature: Signature
+    encoded: bytes
+    change: float
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """Sequences of one trajectory, the encoded pictures they name, and what was rejected and why."""
+
+    sequences: tuple[Sequence, ...]
+    pictures: tuple[bytes, ...]
+    rejected: dict[str, int]
+
+
+def extract(
+    trajectory: Trajectory, frames: Iterable[RawFrame], config: ExtractConfig
+) -> Extraction:
+    """Key-frame sequences of a trajectory.
+
+    Near-identical neighbours are dropped; where the picture returns to an earlier look (A, B, A), the
+    trajectory is cut so that no part holds both; parts with fewer than ``n_frames`` distinct frames are
+    rejected. Rejections are counted as ``near_identical_frames`` (frames), ``static`` (trajectories that
+    never had enough distinct frames) and ``reversing`` (parts too short after a cut).
+    """
+    rejected: Counter[str] = Counter()
+    candidates = distinct_neighbours(frames, config, rejected)
+    parts = cut_reversals(candidates, config.min_change)
+    long_enough = [part for part in parts if len(part) >= config.n_frames]
+    if len(candidates) < config.n_frames:
+        rejected["static"] += 1
+    else:
+        rejected["reversing"] += len(parts) - len(long_enough)
+    windows: dict[tuple[int, ...], Sequence] = {}
+    pictures: dict[str, bytes] = {}
+    for part in long_enough:
+        kept = thin(part, config.max_key_frames)
+        names = {c.index: sha256_bytes(c.encoded) for c in kept}
+        pictures.update({names[c.index]: c.encoded for c in kept})
+        key_frames = describe_frames(trajectory, kept, names)
+        for start in starts(len(kept), config):
+            window = key_frames[start : start + config.n_frames]
+            outside = key_frames[:start] + key_frames[start + config.n_frames :]
+            indices = tuple(f.index for f in window)
+            windows.setdefault(indices, _sequence(trajectory, window, outside))
+    chosen = _spread(list(windows.values()), config.max_sequences)
+    used = {f.frame_id for s in chosen for f in (*s.frames, *s.outside)}
+    return Extraction(
+        tuple(chosen),
+        tuple(pictures[name] for name in sorted(used)),
+        {reason: n for reason, n in rejected.items() if n},
+    )
+
+
+def distinct_neighbours(
+    frames: Iterable[RawFrame], config: ExtractConfig, rejected: Counter[str]
+) -> list[Candidate]:
+    """Frames that changed visibly against the last one kept; a picture file keeps its bytes."""
+    kept: list[Candidate] = []
+    for frame in frames:
+        look = signature(frame.image)
+        difference = change(kept[-1].signature, look) if kept else 1.0
+        if difference < config.min_change:
+            rejected["near_identical_frames"] += 1
+            continue
+        encoded = frame.encoded or encode_jpeg(frame.image, config.jpeg_quality)
+        kept.append(Candidate(frame.index, look, encoded, difference))
+    return kept
+
+
+def cut_reversals(candidates: list[Candidate], min_change: float) -> list[list[Candidate]]:
+    """Longest stretches in which no two frames look the same.
+
+    A frame that looks like an earlier one ends its stretch; the next one begins right after that earlier
+    look, so that the way back is kept as a stretch of its own.
+    """
+    parts: list[list[Candidate]] = []
+    start = 0
+    for k, candidate in enumerate(candidates):
+        for j in range(k - 1, start - 1, -1):
+            if change(candidates[j].signature, candidate.signature) < min_change:
+                parts.append(candidates[start:k])
+                start = j + 1
+                break
+    if candidates:
+        parts.append(candidates[start:])
+    return parts
+
+
+def thin(part: list[Candidate], most: int) -> list[Candidate]:
+    """At most ``most`` frames, first and last included, evenly spaced in accumulated change."""
+    if len(part) <= most:
+        return part
+    travelled = np.cumsum([0.0, *(c.change for c in part[1:])])
+    wanted = np.linspace(0.0, travelled[-1], most)
+    chosen: list[int] = []
+    for position, target in enumerate(wanted):
+        # Leave enough frames for the targets still to come.
+        lowest = chosen[-1] + 1 if chosen else 0
+        highest = len(part) - (most - position)
+        nearest = int(np.abs(travelled - target).argmin())
+        chosen.append(min(max(nearest, lowest), highest))
+    return [part[i] for i in chosen]
+
+
+def starts(n_kept: int, config: ExtractConfig) -> list[int]:
+    """First positions of the windows of one stretch."""
+    return list(range(0, n_kept - config.n_frames + 1, config.stride))
+
+
+def describe_frames(
+    trajectory: Trajectory, kept: list[Candidate], names: dict[int, str]
+) -> tuple[KeyFrame, ...]:
+    """Key frames with the text of all steps whose result first shows in them."""
+    frames = []
+    for position, candidate in enumerate(kept):
+        before = kept[position - 1].index if position else -1
+        texts = [s.text for s in trajectory.steps if before < s.frame <= candidate.index and s.text]
+        reason = "first frame" if not position else f"{candidate.change:.1%} of cells changed"
+        frames.append(KeyFrame(names[candidate.index], candidate.index, "; ".join(texts), reason))
+    return tuple(frames)
+
+
+def _spread(sequences: list[Sequence], most: int) -> list[Sequence]:
+    if len(sequences) <= most:
+        return sequences
+    chosen = np.linspace(0, len(sequences) - 1, most).round().astype(int)
+    return [sequences[i] for i in sorted(set(chosen.tolist()))]
+
+
+def _sequence(
+    trajectory: Trajectory, window: tuple[KeyFrame, ...], outside: tuple[KeyFrame, ...]
+) -> Sequence:
+    span = f"{window[0].index:05d}-{window[-1].index:05d}"
+    return Sequence(
+        sequence_id=f"{trajectory.trajectory_id}/{span}",
+        trajectory_id=trajectory.trajectory_id,
+        scenario=trajectory.scenario,
+        source=trajectory.source,
+        licence=trajectory.licence,
+        goal=trajectory.goal,
+        group=trajectory.group,
+        split=trajectory.split,
+        family=trajectory.family,
+        frames=window,
+        outside=outside,
+    )

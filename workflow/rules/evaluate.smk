@@ -1,0 +1,21 @@
+# One job per model and benchmark.
+
+
+rule evaluate:
+    input:
+        config=PLAN.path("evaluate/{model}/{benchmark}/config.yaml"),
+        weights=PLAN.weights,
+        processor=PLAN.path("processor/run.json"),
+        synthesize=PLAN.path("synthesize/run.json"),
+    output:
+        PLAN.path("evaluate/{model}/{benchmark}/run.json"),
+    log:
+        PLAN.path("logs/evaluate/{model}-{benchmark}.log"),
+    conda:
+        "../../environment.yml"
+    threads: 2
+    resources:
+        mem_mb=16000,
+        runtime=480,
+    shell:
+        PLAN.command("evaluate")

@@ -1,0 +1,34 @@
+# Tables, figures, gallery and data card as one page; also the contents of `snakemake --report`.
+
+
+rule report:
+    input:
+        config=PLAN.path("report/config.yaml"),
+        evaluate=expand(
+            PLAN.path("evaluate/{model}/{benchmark}/run.json"),
+            model=PLAN.models,
+            benchmark=PLAN.benchmarks,
+        ),
+        synthesize=PLAN.path("synthesize/run.json"),
+    output:
+        page=report(
+            PLAN.path("report/index.html"),
+            caption="../report/page.rst",
+            category="Results",
+        ),
+        metrics=report(
+            PLAN.path("report/metrics.json"),
+            caption="../report/metrics.rst",
+            category="Results",
+        ),
+        run=PLAN.path("report/run.json"),
+    log:
+        PLAN.path("logs/report.log"),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    shell:
+        PLAN.command("report")

@@ -1,0 +1,59 @@
+# Base model, SFT and GRPO. On a cluster the profile gives sft and grpo their GPUs.
+
+
+rule base_model:
+    input:
+        config=PLAN.path("base_model/config.yaml"),
+        processor=PLAN.path("processor/run.json"),
+        synthesize=PLAN.path("synthesize/run.json"),
+    output:
+        PLAN.path("base_model/run.json"),
+    log:
+        PLAN.path("logs/base_model.log"),
+    conda:
+        "../../environment.yml"
+    threads: 2
+    resources:
+        mem_mb=8000,
+        runtime=120,
+    shell:
+        PLAN.command("base_model")
+
+
+rule sft:
+    input:
+        config=PLAN.path("sft/config.yaml"),
+        base_model=PLAN.path("base_model/run.json"),
+        processor=PLAN.path("processor/run.json"),
+        synthesize=PLAN.path("synthesize/run.json"),
+    output:
+        PLAN.path("sft/run.json"),
+    log:
+        PLAN.path("logs/sft.log"),
+    conda:
+        "../../environment.yml"
+    threads: 2
+    resources:
+        mem_mb=16000,
+        runtime=1440,
+    shell:
+        PLAN.command("sft")
+
+
+rule grpo:
+    input:
+        config=PLAN.path("grpo/config.yaml"),
+        sft=PLAN.path("sft/run.json"),
+        synthesize=PLAN.path("synthesize/run.json"),
+    output:
+        PLAN.path("grpo/run.json"),
+    log:
+        PLAN.path("logs/grpo.log"),
+    conda:
+        "../../environment.yml"
+    threads: 2
+    resources:
+        mem_mb=16000,
+        runtime=2880,
+    shell:
+        PLAN.command("grpo")
