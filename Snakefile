@@ -14,7 +14,6 @@ PLAN = pipeline.plan(config)
 
 
 wildcard_constraints:
-    unit="|".join(PLAN.units),
     source="|".join(PLAN.sources),
     model="|".join(PLAN.models),
     benchmark="|".join(PLAN.benchmarks),
@@ -34,7 +33,6 @@ onerror:
 
 localrules:
     all,
-    freeze,
 
 
 rule all:
@@ -43,7 +41,6 @@ rule all:
         PLAN.path("report/metrics.json"),
 
 
-include: "workflow/rules/config.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"

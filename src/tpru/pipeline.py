@@ -1,13 +1,15 @@
 """What the Snakefile needs to know: the units of an experiment, their configs and commands.
 
-Parsing happens in the driver and again in every job, so it is cheap, deterministic and has no side
-effects. Jobs of one invocation read the config that the driver resolved, not the files as they are when
-the job starts: an edit of ``conf/`` while jobs wait in a queue changes nothing that was submitted.
+Parsing happens in the driver and again in every cluster job, so it is cheap, deterministic and has no
+side effects. Before its first job the driver writes the resolved config of every unit into a *plan*
+folder named by its content. Jobs read that, not ``conf/`` as it is when they start: an edit while jobs
+wait in a queue changes nothing that was submitted.
 """
 
 import json
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +17,9 @@ from typing import Any
 from tpru.config.compose import compose, freeze, leaves, unit_config, unit_names
 from tpru.config.schema import Config
 from tpru.errors import ConfigError, TpruError
-from tpru.files import short_hash, write_json
+from tpru.files import short_hash, write_json, written_whole
 
-FROZEN_VARIABLE = "TPRU_FROZEN_CONFIG"
+PLAN_VARIABLE = "TPRU_PLAN"
 WEIGHTS_FROM = {"base": "base_model", "sft": "sft", "grpo": "grpo", "grpo_blind": "grpo"}
 
 
@@ -52,25 +54,27 @@ class Plan:
         """A path below ``results/<experiment>``, with Snakemake wildcards as they are."""
         return f"results/{self.config.name}/{name}"
 
-    def leaves(self, wildcards: Any) -> list[str]:
-        """The ``key=value`` lines whose change reruns a unit."""
-        return leaves(unit_config(self.config, wildcards.unit))
+    def leaves(self, unit: str) -> Callable[[Any], list[str]]:
+        """A params function: the ``key=value`` lines whose change reruns a unit (with wildcards)."""
+        return lambda wildcards: leaves(unit_config(self.config, unit.format(**dict(wildcards))))
 
     def weights(self, wildcards: Any) -> str:
         """``run.json`` of the stage whose weights a model name stands for."""
         return self.path(f"{WEIGHTS_FROM[wildcards.model]}/run.json")
 
-    def freeze(self, unit: str, path: str) -> None:
-        """Write a unit's frozen config."""
-        freeze(Path(path), unit_config(self.config, unit))
-
-    def command(self, stage: str) -> str:
-        """Shell line of a stage. ``exec`` hands signals to Python itself; the log keeps all output."""
+    def command(self, unit: str) -> str:
+        """Shell line of a unit's stage. ``exec`` hands signals to Python; the log keeps all output."""
+        name = plan_name(unit.replace("{", "{wildcards."))
         return (
             "export TPRU_THREADS={threads} OMP_NUM_THREADS={threads} PYTHONUNBUFFERED=1; "
-            f"exec {sys.executable} -m tpru.stages.{stage} -cp $(dirname $(realpath {{input.config}})) -cn config "
-            "> {log} 2>&1"
+            f"exec {sys.executable} -m tpru.stages.{unit.split('/')[0]} "
+            f'-cp "${PLAN_VARIABLE}" -cn {name} > {{log}} 2>&1'
         )
+
+
+def plan_name(unit: str) -> str:
+    """File name of a unit in the plan folder, without its ending."""
+    return unit.replace("/", "-")
 
 
 def plan(snakemake_config: dict[str, Any]) -> Plan:
@@ -94,24 +98,35 @@ def _plan(snakemake_config: dict[str, Any]) -> Plan:
         )
     experiment = str(snakemake_config.get("experiment", "demo"))
     overrides = tuple(str(o) for o in snakemake_config.get("overrides", []))
-    frozen = os.environ.get(FROZEN_VARIABLE)
+    frozen = os.environ.get(PLAN_VARIABLE)
     if frozen:
-        saved = json.loads(Path(frozen).read_text(encoding="utf-8"))
+        saved = json.loads((Path(frozen) / "plan.json").read_text(encoding="utf-8"))
         return Plan(Config(**saved["config"]), tuple(saved["overrides"]))
     return Plan(compose(experiment, list(overrides)), overrides)
 
 
 def on_start(made: Plan) -> None:
-    """Before the first job: freeze the whole config for the jobs and open the MLflow run."""
+    """Before the first job: write the plan that the jobs read and open the MLflow run."""
     from tpru.run import code
     from tpru.tracking import PARENT_VARIABLE, open_parent
 
-    saved = {"config": made.config.model_dump(mode="json"), "overrides": list(made.overrides)}
-    path = Path(made.path(f"logs/plans/{short_hash(saved)}.json")).absolute()
-    write_json(path, saved)
-    os.environ[FROZEN_VARIABLE] = str(path)
+    os.environ[PLAN_VARIABLE] = str(write_plan(made))
     tags = {**code(), "tpru.overrides": " ".join(made.overrides), "tpru.command": " ".join(sys.argv)}
     os.environ[PARENT_VARIABLE] = open_parent(made.config.name, tags)
+
+
+def write_plan(made: Plan) -> Path:
+    """Write the resolved config of every unit, once for each content; return the folder."""
+    saved = {"config": made.config.model_dump(mode="json"), "overrides": list(made.overrides)}
+    parts = {unit: unit_config(made.config, unit) for unit in made.units}
+    folder = Path(made.path(f"plans/{short_hash([saved, parts])}")).absolute()
+    if not folder.exists():
+        with written_whole(folder) as temporary:
+            temporary.mkdir()
+            for unit, part in parts.items():
+                freeze(temporary / f"{plan_name(unit)}.yaml", part)
+            write_json(temporary / "plan.json", saved)
+    return folder
 
 
 def on_end(made: Plan, succeeded: bool) -> None:

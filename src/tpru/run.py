@@ -22,8 +22,17 @@ from typing import Any
 
 import hydra
 from omegaconf import DictConfig, OmegaConf
+from pydantic import ValidationError
 
-from tpru.config.compose import CONF, REPOSITORY, check, leaves, unit_config
+from tpru.config.compose import (
+    CONF,
+    REPOSITORY,
+    check,
+    config_error,
+    freeze,
+    leaves,
+    unit_config,
+)
 from tpru.errors import ConfigError, TpruError, UpstreamError
 from tpru.files import (
     explain_disk_full,
@@ -132,7 +141,8 @@ def stage(name: str) -> Callable[[Callable[[Run], None]], Callable[[], None]]:
         def main(tree: DictConfig) -> None:
             try:
                 execute(name, work, _unit_from(name, tree))
-            except TpruError as error:
+            except (TpruError, ValidationError) as problem:
+                error = config_error(problem) if isinstance(problem, ValidationError) else problem
                 print(f"tpru {name}: {error}", file=sys.stderr, flush=True)
                 sys.exit(error.exit_code)
 
@@ -166,6 +176,7 @@ def execute(stage_name: str, work: Callable[[Run], None], config: dict[str, Any]
     with stage_lock(folder), stage_run(name, unit, folder, tags) as tracker:
         run = Run(name, unit, config, folder, tracker)
         tracker.params(leaves({k: v for k, v in config.items() if k not in ("name", "unit")}))
+        freeze(folder / "config.yaml", config)
         say(f"stage {unit} of experiment {name}, config {short_hash(config)}")
         with explain_disk_full(folder):
             work(run)

@@ -2,10 +2,10 @@
 
 
 rule download:
-    input:
-        config=PLAN.path("download/{source}/config.yaml"),
     output:
         PLAN.path("download/{source}/run.json"),
+    params:
+        leaves=PLAN.leaves("download/{source}"),
     log:
         PLAN.path("logs/download/{source}.log"),
     conda:
@@ -15,15 +15,16 @@ rule download:
         mem_mb=4000,
         runtime=240,
     shell:
-        PLAN.command("download")
+        PLAN.command("download/{source}")
 
 
 rule extract:
     input:
-        config=PLAN.path("extract/{source}/config.yaml"),
         download=PLAN.path("download/{source}/run.json"),
     output:
         PLAN.path("extract/{source}/run.json"),
+    params:
+        leaves=PLAN.leaves("extract/{source}"),
     log:
         PLAN.path("logs/extract/{source}.log"),
     conda:
@@ -33,15 +34,16 @@ rule extract:
         mem_mb=8000,
         runtime=240,
     shell:
-        PLAN.command("extract")
+        PLAN.command("extract/{source}")
 
 
 rule describe:
     input:
-        config=PLAN.path("describe/config.yaml"),
         extract=expand(PLAN.path("extract/{source}/run.json"), source=PLAN.sources),
     output:
         PLAN.path("describe/run.json"),
+    params:
+        leaves=PLAN.leaves("describe"),
     log:
         PLAN.path("logs/describe.log"),
     conda:
@@ -56,10 +58,11 @@ rule describe:
 
 rule processor:
     input:
-        config=PLAN.path("processor/config.yaml"),
         describe=PLAN.path("describe/run.json"),
     output:
         PLAN.path("processor/run.json"),
+    params:
+        leaves=PLAN.leaves("processor"),
     log:
         PLAN.path("logs/processor.log"),
     conda:
@@ -74,12 +77,13 @@ rule processor:
 
 rule synthesize:
     input:
-        config=PLAN.path("synthesize/config.yaml"),
         describe=PLAN.path("describe/run.json"),
         processor=PLAN.path("processor/run.json"),
         extract=expand(PLAN.path("extract/{source}/run.json"), source=PLAN.sources),
     output:
         PLAN.path("synthesize/run.json"),
+    params:
+        leaves=PLAN.leaves("synthesize"),
     log:
         PLAN.path("logs/synthesize.log"),
     conda:

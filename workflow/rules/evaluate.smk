@@ -3,12 +3,13 @@
 
 rule evaluate:
     input:
-        config=PLAN.path("evaluate/{model}/{benchmark}/config.yaml"),
         weights=PLAN.weights,
         processor=PLAN.path("processor/run.json"),
         synthesize=PLAN.path("synthesize/run.json"),
     output:
         PLAN.path("evaluate/{model}/{benchmark}/run.json"),
+    params:
+        leaves=PLAN.leaves("evaluate/{model}/{benchmark}"),
     log:
         PLAN.path("logs/evaluate/{model}-{benchmark}.log"),
     conda:
@@ -18,4 +19,4 @@ rule evaluate:
         mem_mb=16000,
         runtime=480,
     shell:
-        PLAN.command("evaluate")
+        PLAN.command("evaluate/{model}/{benchmark}")

@@ -3,7 +3,6 @@
 
 rule report:
     input:
-        config=PLAN.path("report/config.yaml"),
         evaluate=expand(
             PLAN.path("evaluate/{model}/{benchmark}/run.json"),
             model=PLAN.models,
@@ -22,6 +21,8 @@ rule report:
             category="Results",
         ),
         run=PLAN.path("report/run.json"),
+    params:
+        leaves=PLAN.leaves("report"),
     log:
         PLAN.path("logs/report.log"),
     conda:

@@ -3,11 +3,12 @@
 
 rule base_model:
     input:
-        config=PLAN.path("base_model/config.yaml"),
         processor=PLAN.path("processor/run.json"),
         synthesize=PLAN.path("synthesize/run.json"),
     output:
         PLAN.path("base_model/run.json"),
+    params:
+        leaves=PLAN.leaves("base_model"),
     log:
         PLAN.path("logs/base_model.log"),
     conda:
@@ -22,12 +23,13 @@ rule base_model:
 
 rule sft:
     input:
-        config=PLAN.path("sft/config.yaml"),
         base_model=PLAN.path("base_model/run.json"),
         processor=PLAN.path("processor/run.json"),
         synthesize=PLAN.path("synthesize/run.json"),
     output:
         PLAN.path("sft/run.json"),
+    params:
+        leaves=PLAN.leaves("sft"),
     log:
         PLAN.path("logs/sft.log"),
     conda:
@@ -42,11 +44,12 @@ rule sft:
 
 rule grpo:
     input:
-        config=PLAN.path("grpo/config.yaml"),
         sft=PLAN.path("sft/run.json"),
         synthesize=PLAN.path("synthesize/run.json"),
     output:
         PLAN.path("grpo/run.json"),
+    params:
+        leaves=PLAN.leaves("grpo"),
     log:
         PLAN.path("logs/grpo.log"),
     conda:

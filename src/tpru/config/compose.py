@@ -114,7 +114,11 @@ def unit_config(config: Config, unit: str) -> dict[str, Any]:
             "sources": sources,
         },
         "synthesize": {"synthesize": whole["synthesize"], "sources": sources},
-        "base_model": {"base_model": whole["base_model"], "model": model},
+        "base_model": {
+            "base_model": whole["base_model"],
+            "model": model,
+            "sources": sources,
+        },
         "sft": {"sft": whole["sft"], "model": model},
         "grpo": {"grpo": whole["grpo"], "model": model},
         "report": {

@@ -8,6 +8,7 @@ import itertools
 import math
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -24,7 +25,7 @@ Pixels = NDArray[np.float32]
 
 WALL, THICK, DOOR, LINTEL = 2.6, 0.07, 1.1, 2.05
 HORIZON = 0.42  # the walker looks slightly down
-ATTEMPTS = 400
+ATTEMPTS, HOUSES, WALKS = 8, 200, 20
 FAMILIES = ("find_landmark", "coloured_door", "two_doors", "via_landmark")
 
 COLOURS: dict[str, Colour] = {
@@ -147,8 +148,19 @@ class View:
     text: str
 
 
+@dataclass(frozen=True)
+class Plan:
+    """A walk to ``target``; ``route`` holds the doors in the order of opening."""
+
+    goal: str
+    house: House
+    route: tuple[Door, ...]
+    views: tuple[View, ...]
+    target: Landmark
+
+
 class _LayoutError(Exception):
-    """The drawn house has no walk of the wanted kind; another is drawn."""
+    """The drawn start and goal have no walk of the wanted kind; others are drawn."""
 
 
 def _block(at: Spot, x: float, y: float, z: float, size: Sequence[float], colour: Colour) -> Box:
@@ -429,10 +441,11 @@ def _panels(style: int, across: Pixels, up: Pixels) -> Pixels:
     return np.where(knob, 0.25, np.where(inner, 0.72, 1.0)).astype(np.float32)
 
 
-def _draw(house: House, route: Sequence[Door], view: View, size: int) -> Image.Image:
+def _draw(walk: Plan, view: View, size: int) -> Image.Image:
+    house = walk.house
     canvas = _Canvas(house, view, size)
     canvas.shell()
-    opened = route[: view.opened]
+    opened = walk.route[: view.opened]
     parts = [part for mark in house.landmarks for part in _furniture(mark)]
     boxes = [part for part in parts if isinstance(part, Box)]
     canvas.boxes(boxes + [b for door in house.doors for b in _door_parts(door, door in opened)])
@@ -459,13 +472,13 @@ def _house(rng: Rng) -> House:
         for room, name in zip(rooms, names, strict=True)
     }
     doors = _doors(rng, xs, ys, rooms)
-    light, eye, field = (float(rng.uniform(*r)) for r in ((0.85, 1.15), (1.3, 1.7), (0.7, 0.88)))
+    light, eye, field = (float(rng.uniform(*r)) for r in ((0.9, 1.12), (1.3, 1.7), (0.7, 0.88)))
     bare = House(xs, ys, decor, doors, (), light, eye, field)
     return replace(bare, landmarks=_landmarks(rng, bare))
 
 
 def _jitter(rng: Rng, colour: Colour) -> Colour:
-    r, g, b = (float(np.clip(c + rng.uniform(-0.1, 0.1), 0, 1)) for c in colour)
+    r, g, b = (float(np.clip(c + rng.uniform(-0.05, 0.05), 0, 1)) for c in colour)
     return r, g, b
 
 
@@ -606,34 +619,40 @@ def _clearance(point: Spot, a: Spot, b: Spot) -> float:
     return float(np.linalg.norm(off - part * way))
 
 
-def plan(rng: Rng, family: str) -> tuple[str, House, list[Door], list[View]]:
-    """Draw a house and a walk of one family: goal, house, doors in the order of opening, views."""
-    house = _house(rng)
-    if not house.landmarks:
-        raise _LayoutError
-    goal_mark = house.landmarks[int(rng.integers(len(house.landmarks)))]
-    rooms = [r for r in house.decor if r != goal_mark.room]
-    start = rooms[int(rng.integers(len(rooms)))]
-    route = _path(house, start, goal_mark.room)
+def _plan_in(rng: Rng, family: str, house: House) -> Plan:
+    """Draw a start and a goal in ``house`` and walk from one to the other."""
+    start = sorted(house.decor)[int(rng.integers(len(house.decor)))]
+    mark = house.landmarks[int(rng.integers(len(house.landmarks)))]
+    route = _path(house, start, mark.room)
+    here = [m for m in house.landmarks if m.room == start]
+    exits = sum(start in door.rooms for door in house.doors)
     if len(route) != (2 if family == "two_doors" else 1):
         raise _LayoutError
-    here = [m for m in house.landmarks if m.room == start]
-    first = here[0].at if family == "via_landmark" and here else route[0].at
-    if family == "via_landmark" and not here:
+    if (family == "via_landmark" and not here) or (family == "coloured_door" and exits < 2):
         raise _LayoutError
-    if family == "coloured_door" and sum(start in d.rooms for d in house.doors) < 2:
-        raise _LayoutError
-    walk = _start(rng, house, start, first)
-    if family == "via_landmark":
-        walk.approach(here[0], float(rng.uniform(1.6, 2.0)))
+    via = here[:1] if family == "via_landmark" else []
+    walk = _start(rng, house, start, via[0].at if via else route[0].at)
+    for stop in via:
+        walk.approach(stop, float(rng.uniform(1.6, 2.0)))
     room = start
     for door in route:
         room = door.rooms[1 - door.rooms.index(room)]
         walk.through(door, room)
-    walk.approach(goal_mark, float(rng.uniform(1.7, 2.1)))
+    walk.approach(mark, float(rng.uniform(1.7, 2.1)))
     if not 8 <= len(walk.views) <= 12:
         raise _LayoutError
-    return _goal(family, house, route, here, goal_mark), house, route, walk.views
+    goal = _goal(family, house, route, via, mark)
+    return Plan(goal, house, tuple(route), tuple(walk.views), mark)
+
+
+def plan(rng: Rng, family: str) -> Plan:
+    """Draw houses until one has a walk of the wanted family."""
+    for _ in range(HOUSES):
+        house = _house(rng)
+        for _ in range(WALKS if house.landmarks else 0):
+            with suppress(_LayoutError):
+                return _plan_in(rng, family, house)
+    raise RuntimeError(f"navigation: no {family} walk in {HOUSES} houses")
 
 
 def _start(rng: Rng, house: House, room: Room, first: Spot) -> _Walk:
@@ -651,14 +670,14 @@ def _start(rng: Rng, house: House, room: Room, first: Spot) -> _Walk:
 
 
 def _goal(
-    family: str, house: House, route: Sequence[Door], here: Sequence[Landmark], mark: Landmark
+    family: str, house: House, route: Sequence[Door], via: Sequence[Landmark], mark: Landmark
 ) -> str:
     if family == "coloured_door":
         return f"go through {route[0].name} and walk to {mark.name}"
     if family == "two_doors":
         return f"go through {route[0].name}, then through {route[1].name}, and walk to {mark.name}"
     if family == "via_landmark":
-        return f"walk to {here[0].name} first and then to {mark.name} in the next room"
+        return f"walk to {via[0].name} first and then to {mark.name} in the next room"
     return f"find {mark.name} in the {house.decor[mark.room].name} room"
 
 
@@ -674,11 +693,8 @@ def episode(seed: int, size: int) -> Episode:
     """Simulate one walk to a goal; frames are RGB, ``size`` x ``size`` pixels."""
     family = FAMILIES[seed % len(FAMILIES)]
     for attempt in range(ATTEMPTS):
-        try:
-            goal, house, route, views = plan(np.random.default_rng([seed, attempt]), family)
-        except _LayoutError:
-            continue
-        frames = tuple(_draw(house, route, view, size) for view in views)
+        walk = plan(np.random.default_rng([seed, attempt]), family)
+        frames = tuple(_draw(walk, view, size) for view in walk.views)
         if _distinct(frames):
-            return Episode(goal, family, frames, tuple(view.text for view in views))
-    raise RuntimeError(f"navigation seed {seed}: no walk in {ATTEMPTS} houses")
+            return Episode(walk.goal, family, frames, tuple(view.text for view in walk.views))
+    raise RuntimeError(f"navigation seed {seed}: frames look alike in {ATTEMPTS} walks")

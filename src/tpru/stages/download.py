@@ -29,7 +29,7 @@ MEDIA = pa.schema([("trajectory_id", pa.string()), ("frames", pa.list_(pa.binary
 
 def read_source(run: Run, name: str) -> SourceData:
     """The trajectories of the configured source."""
-    config = TypeAdapter(Source).validate_python(run.config["source"])
+    config = TypeAdapter(Source).validate_python({**run.config["source"], "extract": {}})
     values = {"name": name, **config.model_dump(exclude={"kind", "extract"})}
     if config.kind == "simulated":
         return simulated.read(name, config, run.seed, threads())

@@ -82,6 +82,8 @@ def trainer_arguments(
         "disable_tqdm": True,
         "dataloader_pin_memory": on_gpu,
         "ddp_find_unused_parameters": False,
+        # Rows are made on access: the stored column is only their position.
+        "remove_unused_columns": False,
     }
 
 
