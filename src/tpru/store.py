@@ -170,7 +170,8 @@ class FrameStore:
     """
 
     def __init__(self, paths: Iterable[Path]) -> None:
-        self._files = [pq.ParquetFile(path) for path in paths]
+        self._paths = tuple(paths)
+        self._files = [pq.ParquetFile(path) for path in self._paths]
         self._where: dict[str, tuple[int, int, int]] = {}
         for number, file in enumerate(self._files):
             for group in range(file.num_row_groups):
@@ -178,6 +179,10 @@ class FrameStore:
                 for row, frame_id in enumerate(ids):
                     self._where[frame_id] = (number, group, row)
         self._cached: dict[int, tuple[int, Any]] = {}
+
+    def __reduce__(self) -> tuple[type["FrameStore"], tuple[tuple[Path, ...]]]:
+        """Open the files again in another process instead of sending their contents."""
+        return FrameStore, (self._paths,)
 
     def __len__(self) -> int:
         return len(self._where)

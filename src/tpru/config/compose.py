@@ -64,17 +64,27 @@ def check(tree: DictConfig) -> Config:
 
 def config_error(error: ValidationError) -> ConfigError:
     """Every problem that pydantic found, one line each, with the key as it is written in ``conf/``."""
-    lines = []
+    lines, batches = [], False
     for problem in error.errors():
-        key = ".".join(str(part) for part in problem["loc"]) or "(several groups)"
+        key = _written(problem["loc"])
         given = problem["input"]
         shown = f", got {given!r}" if not isinstance(given, dict) else ""
         text = problem["msg"].removeprefix("Value error, ")
         if problem["type"] == "extra_forbidden":
             text = "unknown key; remove it or correct its spelling"
         lines.append(f"  {key}: {text}{shown}")
-    kind = BatchError if any("batch_size" in line for line in lines) else ConfigError
+        # A check of our own, so it compared batch sizes; a wrong type or range is pydantic's.
+        batches = batches or (problem["type"] == "value_error" and "batch_size" in text)
+    kind = BatchError if batches else ConfigError
     return kind("the configuration is not valid:\n" + "\n".join(lines))
+
+
+def _written(location: tuple[int | str, ...]) -> str:
+    """A location as the key in ``conf/``: pydantic puts the kind of a source behind its name."""
+    parts = [str(part) for part in location]
+    if parts[:1] == ["sources"]:
+        del parts[2:3]
+    return ".".join(parts) or "(several groups)"
 
 
 def unit_names(config: Config) -> list[str]:

@@ -7,7 +7,7 @@ default could hide, so there are none: every value stands in ``conf/`` beside it
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tpru.records import SPLITS, TASKS, Scenario
 
@@ -379,4 +379,13 @@ def _check_extract_overrides(name: str, source: SourceBase, extract: ExtractConf
     unknown = sorted(set(source.extract) - set(ExtractConfig.model_fields))
     if unknown:
         raise ValueError(f"sources.{name}.extract has unknown keys {unknown}")
-    ExtractConfig(**{**extract.model_dump(), **source.extract})
+    try:
+        ExtractConfig(**{**extract.model_dump(), **source.extract})
+    except ValidationError as error:
+        problems = [
+            f"{'.'.join(['sources', name, 'extract', *map(str, p['loc'])])}: "
+            + p["msg"].removeprefix("Value error, ")
+            + (f", got {p['input']!r}" if p["loc"] else "")
+            for p in error.errors()
+        ]
+        raise ValueError("; ".join(problems)) from error

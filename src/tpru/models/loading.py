@@ -1,11 +1,13 @@
 """Loading weights: one path for the tiny model and for hub checkpoints."""
 
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import Qwen2_5_VLForConditionalGeneration
+from transformers.utils.logging import disable_progress_bar
 
 from tpru.config.schema import ModelConfig
 from tpru.errors import ConfigError, UpstreamError
@@ -15,8 +17,10 @@ WEIGHTS = ["*.json", "*.safetensors", "*.txt", "*.jinja"]
 TEXT_ONLY = ["*.json", "*.txt", "*.jinja"]
 
 
-def use_cores() -> None:
-    """Give torch the cores of this job and make its results repeatable on this machine."""
+def prepare() -> None:
+    """Give torch the cores of this job, make its results repeatable, and keep the log readable."""
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
+    disable_progress_bar()
     torch.set_num_threads(threads())
     torch.backends.cudnn.benchmark = False
 

@@ -1,5 +1,6 @@
 """The embedded sources: one small simulated world per scenario.
 
-Each module offers ``episode(seed: int, size: int) -> Episode`` (see :mod:`tpru.simulators.episode`),
-byte-reproducible for the same seed on the same machine, without files or network.
+Each package offers ``episode(seed: int, size: int) -> Episode``
+(see :mod:`tpru.simulators.episode`), byte-reproducible for the same seed on the same machine,
+without files or network.
 """

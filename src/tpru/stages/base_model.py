@@ -11,7 +11,7 @@ import torch
 from tpru.config.schema import BaseModelConfig, ModelConfig
 from tpru.errors import ConfigError
 from tpru.files import written_whole
-from tpru.models.loading import WEIGHTS, fetch, use_cores
+from tpru.models.loading import WEIGHTS, fetch, prepare
 from tpru.models.processor import load_processor
 from tpru.models.tiny import tiny_model
 from tpru.records import Sequence
@@ -38,7 +38,7 @@ def caption_of(sequence: Sequence) -> str:
 
 @stage("base_model")
 def main(run: Run) -> None:
-    use_cores()
+    prepare()
     model_config = ModelConfig(**run.config["model"])
     config = BaseModelConfig(**run.config["base_model"])
     if model_config.kind == "hub":

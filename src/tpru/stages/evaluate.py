@@ -7,7 +7,7 @@ from tpru.benchmarks import heldout
 from tpru.config.schema import BenchmarkConfig, EvaluateConfig, ModelConfig
 from tpru.evaluation.generation import answer_items
 from tpru.evaluation.scoring import score
-from tpru.models.loading import device, load_model, use_cores
+from tpru.models.loading import device, load_model, prepare
 from tpru.models.processor import load_processor
 from tpru.records import Prediction
 from tpru.run import Run, say, stage
@@ -24,7 +24,7 @@ WEIGHTS = {
 
 @stage("evaluate")
 def main(run: Run) -> None:
-    use_cores()
+    prepare()
     _, name, benchmark = run.unit.split("/")
     config = EvaluateConfig(**{**run.config["evaluate"], "models": (name,)})
     unit, folder = WEIGHTS[name]

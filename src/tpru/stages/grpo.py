@@ -4,7 +4,7 @@
 """
 
 from tpru.config.schema import GrpoConfig, ModelConfig
-from tpru.models.loading import use_cores
+from tpru.models.loading import prepare
 from tpru.run import Run, say, stage
 from tpru.stages.inputs import item_frames, items_of
 from tpru.training.data import choose_items
@@ -13,7 +13,7 @@ from tpru.training.grpo import run_grpo
 
 @stage("grpo")
 def main(run: Run) -> None:
-    use_cores()
+    prepare()
     config = GrpoConfig(**run.config["grpo"])
     data = run.upstream("synthesize")
     items = choose_items(items_of(run, "grpo"), config.max_items, run.seed)

@@ -4,7 +4,7 @@
 """
 
 from tpru.config.schema import ModelConfig, SftConfig
-from tpru.models.loading import use_cores
+from tpru.models.loading import prepare
 from tpru.run import Run, say, stage
 from tpru.stages.inputs import item_frames, items_of
 from tpru.training.data import choose_items
@@ -13,7 +13,7 @@ from tpru.training.sft import run_sft
 
 @stage("sft")
 def main(run: Run) -> None:
-    use_cores()
+    prepare()
     config = SftConfig(**run.config["sft"])
     data = run.upstream("synthesize")
     items = choose_items(items_of(run, "sft"), config.max_items, run.seed)

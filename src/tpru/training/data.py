@@ -1,6 +1,7 @@
 """Items as training sets: pictures are decoded when a batch is drawn, never stored twice."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from datasets import Dataset
@@ -43,12 +44,25 @@ def grpo_row(item: Item) -> Row:
     }
 
 
-def training_set(items: list[Item], frames: FrameStore, row: Callable[[Item], Row]) -> Dataset:
-    """A dataset whose rows are made on access, with the decoded pictures under ``images``."""
+@dataclass(frozen=True)
+class LoadRows:
+    """Makes the rows of a batch of positions, with the decoded pictures under ``images``."""
 
-    def load(batch: dict[str, list[int]]) -> dict[str, list[Any]]:
-        chosen = [items[i] for i in batch["position"]]
-        rows = [{**row(i), "images": [frames.image(f) for f in i.shown]} for i in chosen]
+    items: tuple[Item, ...]
+    frames: FrameStore
+    row: Callable[[Item], Row]
+
+    def __call__(self, batch: dict[str, list[int]]) -> dict[str, list[Any]]:
+        """Rows as columns, as ``datasets`` wants them."""
+        chosen = [self.items[i] for i in batch["position"]]
+        rows = [
+            {**self.row(item), "images": [self.frames.image(f) for f in item.shown]}
+            for item in chosen
+        ]
         return {key: [r[key] for r in rows] for key in rows[0]}
 
-    return Dataset.from_dict({"position": list(range(len(items)))}).with_transform(load)
+
+def training_set(items: list[Item], frames: FrameStore, row: Callable[[Item], Row]) -> Dataset:
+    """A dataset whose rows are made when they are read."""
+    positions = Dataset.from_dict({"position": list(range(len(items)))})
+    return positions.with_transform(LoadRows(tuple(items), frames, row))

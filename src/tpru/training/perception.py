@@ -116,7 +116,7 @@ def school(
         optimizer.step()
         schedule.step()
         optimizer.zero_grad()
-        tell(run, log, step, float(loss), config.steps)
+        tell(run, log, step, loss.item(), config.steps)
         if step % config.save_every == 0 and step < config.steps:
             save(folder / f"checkpoint-{step}", model, optimizer, schedule)
 
