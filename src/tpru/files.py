@@ -9,7 +9,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from tpru.errors import DiskFullError, LockedError
 
@@ -59,7 +59,7 @@ def explain_disk_full(where: Path) -> Iterator[None]:
 
 
 def _disk_full(where: Path) -> DiskFullError:
-    folder = next((p for p in (where, *where.parents) if p.exists()), Path("."))
+    folder = next((p for p in (where, *where.parents) if p.exists()), Path())
     free = shutil.disk_usage(folder).free / 1e9
     return DiskFullError(
         f"the disk that holds {where} is full ({free:.3f} GB free). Make room there and run the same "
@@ -82,9 +82,10 @@ def written_whole(path: Path) -> Iterator[Path]:
     try:
         with explain_disk_full(path):
             yield temporary
+            temporary.stat()  # a writer that wrote nothing must not cost the old folder
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
-            os.replace(temporary, path)
+            temporary.replace(path)
     finally:
         _remove(temporary)
 
@@ -112,6 +113,19 @@ def read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
+_HELD: set[TextIO] = set()
+
+
+def _let_go() -> None:
+    """Close the locks in a forked worker: it may outlive its parent and must not keep them."""
+    for stream in _HELD:
+        stream.close()
+    _HELD.clear()
+
+
+os.register_at_fork(after_in_child=_let_go)
+
+
 @contextlib.contextmanager
 def stage_lock(folder: Path) -> Iterator[None]:
     """Hold an exclusive lock on a stage folder; the kernel frees it when the process dies.
@@ -135,4 +149,8 @@ def stage_lock(folder: Path) -> Iterator[None]:
         stream.truncate()
         stream.write(f"pid {os.getpid()} on {os.uname().nodename}")
         stream.flush()
-        yield
+        _HELD.add(stream)
+        try:
+            yield
+        finally:
+            _HELD.discard(stream)

@@ -93,8 +93,7 @@ def _plan(snakemake_config: dict[str, Any]) -> Plan:
     unknown = sorted(set(snakemake_config) - {"experiment", "overrides"})
     if unknown:
         raise ConfigError(
-            f"--config has unknown keys {unknown}; use experiment=NAME and "
-            "'overrides=[\"group.key=value\"]'"
+            f"--config has unknown keys {unknown}; use experiment=NAME and 'overrides=[\"group.key=value\"]'"
         )
     experiment = str(snakemake_config.get("experiment", "demo"))
     overrides = tuple(str(o) for o in snakemake_config.get("overrides", []))
@@ -111,7 +110,11 @@ def on_start(made: Plan) -> None:
     from tpru.tracking import PARENT_VARIABLE, open_parent
 
     os.environ[PLAN_VARIABLE] = str(write_plan(made))
-    tags = {**code(), "tpru.overrides": " ".join(made.overrides), "tpru.command": " ".join(sys.argv)}
+    tags = {
+        **code(),
+        "tpru.overrides": " ".join(made.overrides),
+        "tpru.command": " ".join(sys.argv),
+    }
     os.environ[PARENT_VARIABLE] = open_parent(made.config.name, tags)
 
 

@@ -44,7 +44,16 @@ from tpru.files import (
 )
 from tpru.tracking import Tracker, stage_run
 
-RECORDED_PACKAGES = ("torch", "transformers", "trl", "peft", "datasets", "accelerate", "numpy", "pillow")
+RECORDED_PACKAGES = (
+    "torch",
+    "transformers",
+    "trl",
+    "peft",
+    "datasets",
+    "accelerate",
+    "numpy",
+    "pillow",
+)
 
 
 @dataclass(frozen=True)
@@ -172,7 +181,12 @@ def execute(stage_name: str, work: Callable[[Run], None], config: dict[str, Any]
     """Run one unit with everything around it; see the module's docstring."""
     unit, name = config["unit"], config["name"]
     folder = Path("results") / name / unit
-    tags = {"tpru.stage": stage_name, "tpru.unit": unit, "tpru.config": short_hash(config), **code()}
+    tags = {
+        "tpru.stage": stage_name,
+        "tpru.unit": unit,
+        "tpru.config": short_hash(config),
+        **code(),
+    }
     with stage_lock(folder), stage_run(name, unit, folder, tags) as tracker:
         run = Run(name, unit, config, folder, tracker)
         tracker.params(leaves({k: v for k, v in config.items() if k not in ("name", "unit")}))

@@ -19,7 +19,13 @@ def progress(values: Iterable[Value], what: str, total: int | None = None) -> It
     """Iterate with a progress bar and the time left; in a log file it prints a line every 5 s."""
     interactive = sys.stderr.isatty()
     return iter(
-        tqdm(values, desc=what, total=total or None, mininterval=0.2 if interactive else 5.0, ncols=100)
+        tqdm(
+            values,
+            desc=what,
+            total=total or None,
+            mininterval=0.2 if interactive else 5.0,
+            ncols=100,
+        )
     )
 
 

@@ -96,10 +96,7 @@ def read_records(path: Path, record_type: type[Record]) -> list[Record]:
             "written by another version; run the stage that writes it again"
         )
     hints = typing.get_type_hints(record_type)
-    return [
-        record_type(**{k: _from_plain(hints[k], v) for k, v in row.items()})
-        for row in table.to_pylist()
-    ]
+    return [record_type(**{k: _from_plain(hints[k], v) for k, v in row.items()}) for row in table.to_pylist()]
 
 
 def _batches(values: Iterable[Record], size: int) -> Iterator[list[Record]]:

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tpru.files import canonical_json
+
 PARENT_VARIABLE = "TPRU_PARENT_RUN"
 RUN_FILE = ".mlflow_run"
 
@@ -131,18 +133,12 @@ class Tracker:
 
     def dataset(self, name: str, path: Path, digest: str, context: str) -> None:
         """Record that this run read a data file (``digest``: its SHA-256)."""
-        import mlflow
-        from mlflow.data.meta_dataset import MetaDataset
-        from mlflow.data.sources import LocalArtifactDatasetSource
-        from mlflow.entities import DatasetInput, InputTag
+        from mlflow.entities import Dataset, DatasetInput, InputTag
 
-        source = LocalArtifactDatasetSource(str(path))
-        data = MetaDataset(source, name=name, digest=digest[:36])
-        entity = mlflow.entities.Dataset(
-            name, digest[:36], "local", source.to_json(), None, str(data.profile or "{}")
-        )
+        source = canonical_json({"uri": str(path)})
+        data = Dataset(name=name, digest=digest[:36], source_type="local", source=source)
         tags = [InputTag("mlflow.data.context", context)]
-        self._store.log_inputs(self.run_id, [DatasetInput(entity, tags)])
+        self._store.log_inputs(self.run_id, [DatasetInput(data, tags)])
 
 
 def _milliseconds() -> int:

@@ -207,9 +207,7 @@ def test_the_sums_of_splits_forgive_rounding_only() -> None:
         ("model.tiny.vocabulary=900", {"processor", "base_model", "sft", "grpo", *EVALUATIONS}),
     ],
 )
-def test_a_changed_value_reaches_exactly_the_units_that_read_it(
-    override: str, units: set[str]
-) -> None:
+def test_a_changed_value_reaches_exactly_the_units_that_read_it(override: str, units: set[str]) -> None:
     assert changed_units(override) == units
 
 
@@ -285,9 +283,7 @@ def test_leaves_do_not_depend_on_the_order_of_keys(tree: dict[str, object]) -> N
 @given(TREES, TREES)
 def test_different_trees_have_different_leaves(a: dict[str, object], b: dict[str, object]) -> None:
     # As JSON, so that True and 1 are two values.
-    assert (leaves(a) == leaves(b)) == (
-        json.dumps(a, sort_keys=True) == json.dumps(b, sort_keys=True)
-    )
+    assert (leaves(a) == leaves(b)) == (json.dumps(a, sort_keys=True) == json.dumps(b, sort_keys=True))
 
 
 def test_two_values_that_swap_places_are_a_change() -> None:

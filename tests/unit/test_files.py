@@ -7,7 +7,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -226,16 +226,10 @@ def holder(folder: Path, how: str) -> Iterator[tuple[subprocess.Popen[str], int]
         yield process, worker
     finally:
         process.kill()
-        process.communicate()
+        process.wait()
         if worker:
-            try_to_end(worker)
-
-
-def try_to_end(pid: int) -> None:
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
+            with suppress(ProcessLookupError):
+                os.kill(worker, signal.SIGKILL)
 
 
 def take(folder: Path) -> None:
@@ -268,11 +262,8 @@ def end_badly() -> None:
 
 @pytest.mark.parametrize("end", [end_well, end_badly])
 def test_a_lock_is_free_after_its_stage(end: Callable[[], None], tmp_path: Path) -> None:
-    try:
-        with stage_lock(tmp_path):
-            end()
-    except ValueError:
-        pass
+    with suppress(ValueError), stage_lock(tmp_path):
+        end()
     take(tmp_path)
     take(tmp_path)
 

@@ -207,9 +207,7 @@ def test_model_output_is_escaped(page: str) -> None:
 
 def test_names_are_escaped_in_figures_too(inputs: ReportInputs) -> None:
     rows = [dataclasses.replace(r, model='<i x="$a$">') for r in inputs.rows if r.model == "sft"]
-    page = build_page(
-        dataclasses.replace(inputs, rows=rows, curves={'"><b>': inputs.curves["sft"]})
-    )
+    page = build_page(dataclasses.replace(inputs, rows=rows, curves={'"><b>': inputs.curves["sft"]}))
     assert "<i x" not in page
     assert '"><b>' not in page
     read(page)
@@ -248,9 +246,7 @@ def test_page_is_the_same_twice(inputs: ReportInputs, page: str) -> None:
 
 
 def test_page_without_results_still_builds(inputs: ReportInputs) -> None:
-    empty = dataclasses.replace(
-        inputs, rows=[], comparisons=[], curves={}, gallery=[], contact_sheet=[]
-    )
+    empty = dataclasses.replace(inputs, rows=[], comparisons=[], curves={}, gallery=[], contact_sheet=[])
     page = build_page(empty)
     read(page)
     assert "No model was evaluated." in page
@@ -270,9 +266,7 @@ def test_missing_picture_is_an_upstream_error(inputs: ReportInputs) -> None:
 
 def test_headline_names_models_intervals_and_baselines(inputs: ReportInputs) -> None:
     sentence = headline(inputs.rows, "drawn_test")
-    assert sentence.startswith(
-        "Of the 24 items of drawn_test, base_model answers 50.0% [31.4, 68.6]"
-    )
+    assert sentence.startswith("Of the 24 items of drawn_test, base_model answers 50.0% [31.4, 68.6]")
     assert "guessing gives 20.0%" in sentence
     assert headline([], "x") == "No model was evaluated on x."
 
@@ -295,8 +289,6 @@ def test_smoothing_keeps_few_values_and_the_mean_of_a_constant() -> None:
     assert smooth([0.0] * 4 + [3.0] + [0.0] * 4) == [0, 0, 0, 1, 1, 1, 0, 0, 0]
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(0.26, "0.3 s"), (75, "1 min 15 s"), (7260, "2 h 01 min")]
-)
+@pytest.mark.parametrize(("seconds", "text"), [(0.26, "0.3 s"), (75, "1 min 15 s"), (7260, "2 h 01 min")])
 def test_duration(seconds: float, text: str) -> None:
     assert duration(seconds) == text

@@ -76,9 +76,7 @@ def test_no_frame_of_one_episode_looks_like_one_of_another(
         assert min(change(a, b) for a, b in itertools.product(one, other)) > 0.05
 
 
-def test_all_families_are_reached(
-    films: list[tuple[Episode, robot.Outcome]], walks: list[Episode]
-) -> None:
+def test_all_families_are_reached(films: list[tuple[Episode, robot.Outcome]], walks: list[Episode]) -> None:
     assert {episode.family for episode, _ in films} == set(robot.FAMILIES)
     assert {episode.family for episode in walks} == set(navigation.FAMILIES)
 

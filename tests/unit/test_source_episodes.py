@@ -147,9 +147,7 @@ def test_max_episodes_takes_the_first(tmp_path: Path) -> None:
     ("codec", "suffix"),
     [("h264", ".mp4"), ("h264", ".mkv"), ("av1", ".mp4"), ("av1", ".mkv"), ("vp9", ".webm")],
 )
-def test_video_cuts_are_exact_and_truncation_is_found(
-    tmp_path: Path, codec: str, suffix: str
-) -> None:
+def test_video_cuts_are_exact_and_truncation_is_found(tmp_path: Path, codec: str, suffix: str) -> None:
     path = write_video(tmp_path / f"v{suffix}", codec)
     assert probe_video(path) == (60, 30.0)
     cuts = [(None, None), (0.5, 1.5), (0.51, None), (13 / 30, 15 / 30), (None, 1.99), (0.0, 0.1)]
@@ -235,9 +233,7 @@ def test_wrong_lines_are_refused(tmp_path: Path, change: dict[str, Any], words: 
         ({"start_s": 1, "steps": [{"time_s": 0.5, "text": "x"}]}, ["time_s 0.5 is on none"]),
     ],
 )
-def test_wrong_video_lines_are_refused(
-    tmp_path: Path, change: dict[str, Any], words: list[str]
-) -> None:
+def test_wrong_video_lines_are_refused(tmp_path: Path, change: dict[str, Any], words: list[str]) -> None:
     write_video(tmp_path / "v.mp4")
     write_manifest(tmp_path, {"id": "ep", "goal": "g", "video": "v.mp4", **change})
     refused(tmp_path, ManifestError, "line 1, episode 'ep'", *words)
@@ -339,9 +335,7 @@ def test_empty_manifest(tmp_path: Path) -> None:
 
 def test_group_on_both_sides(tmp_path: Path) -> None:
     line = {"goal": "g", "frames": write_pictures(tmp_path), "group": "kitchen"}
-    write_manifest(
-        tmp_path, {**line, "id": "a", "split": "train"}, {**line, "id": "b", "split": "test"}
-    )
+    write_manifest(tmp_path, {**line, "id": "a", "split": "train"}, {**line, "id": "b", "split": "test"})
     refused(tmp_path, SplitError, "line 2, episode 'b'", "'kitchen'", "on line 1", "change")
     write_manifest(tmp_path, {**line, "id": "a", "split": "test"}, {**line, "id": "b"})
     assert [found.trajectory.split for found in read(config(tmp_path))] == ["test", ""]

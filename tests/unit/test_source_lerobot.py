@@ -284,7 +284,5 @@ def test_real_episodes_are_the_same_in_both_versions() -> None:
     assert [t.media.n_frames for t in old] == [t.media.n_frames for t in new] == lengths
     assert {t.goal for t in old + new} == {"Pick up the yellow bottle on the table."}
     for episode in (1, 4):  # the second of a shared file, and one with a file of its own
-        pairs = zip(
-            iter_frames(old[episode], every=45), iter_frames(new[episode], every=45), strict=True
-        )
+        pairs = zip(iter_frames(old[episode], every=45), iter_frames(new[episode], every=45), strict=True)
         assert all(a.image.tobytes() == b.image.tobytes() for a, b in pairs)

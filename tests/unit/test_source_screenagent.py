@@ -79,9 +79,7 @@ def test_session_becomes_an_episode(tmp_path: Path) -> None:
         "pressed Enter",
     ]
     originals = sorted((sessions / "s1/images").iterdir())
-    assert [(out / name).read_bytes() for name in line["frames"]] == [
-        path.read_bytes() for path in originals
-    ]
+    assert [(out / name).read_bytes() for name in line["frames"]] == [path.read_bytes() for path in originals]
     data = episodes.read(episodes.EpisodesConfig("sa", str(out), "gui", "Apache-2.0"))
     (found,) = data
     assert [(s.frame, s.text) for s in found.trajectory.steps][1] == (4, "pressed Enter")
@@ -137,9 +135,7 @@ def test_copies_where_links_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert copy.read_bytes() == (folder / "images" / copy.name).read_bytes()
 
 
-def test_single_step_is_left_out_with_a_warning(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_single_step_is_left_out_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     write_session(tmp_path / "in", "long", [[PLAN], [DONE]])
     write_session(tmp_path / "in", "short", [[PLAN]])
     assert convert(tmp_path / "in", tmp_path / "out") == 1

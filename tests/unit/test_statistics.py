@@ -42,9 +42,7 @@ def test_wilson_rejects_impossible_input(correct: int, n: int, confidence: float
 
 
 @given(counts, st.floats(0.01, 0.999))
-def test_wilson_contains_the_share_and_stays_in_range(
-    count: tuple[int, int], confidence: float
-) -> None:
+def test_wilson_contains_the_share_and_stays_in_range(count: tuple[int, int], confidence: float) -> None:
     correct, n = count
     interval = wilson_interval(correct, n, confidence)
     share = correct / n if n else 0.5

@@ -3,7 +3,8 @@
 import dataclasses
 import io
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, cast, get_args, get_origin, get_type_hints
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,23 +22,30 @@ from tpru.store import FrameStore, read_records, write_frames, write_records
 
 TEXTS = st.text(max_size=12) | st.sampled_from(["", "Rührei 🍳", "左へ\n曲がる", '"quoted", text', "nan"])
 INTEGERS = st.integers(-(2**63), 2**63 - 1)
-SECONDS = st.floats(allow_nan=False, allow_infinity=False)
-COMMON = st.register_type_strategy  # the record strategies below are built from the annotations
+SECONDS = st.floats(allow_nan=False)
 RECORDS = (Trajectory, Sequence, Caption, Item, Prediction, Media, Step, KeyFrame)
 
 
 def records_of(record_type: type) -> st.SearchStrategy[Any]:
     """Any value of a record type, from its annotations, with awkward texts and empty tuples."""
-    COMMON(str, TEXTS)
-    COMMON(int, INTEGERS)
-    COMMON(float, SECONDS)
-    return st.from_type(record_type)
+    return st.builds(
+        record_type, **{n: values_of(hint) for n, hint in get_type_hints(record_type).items()}
+    )
+
+
+def values_of(hint: Any) -> st.SearchStrategy[Any]:
+    """Any value of a field annotation."""
+    if dataclasses.is_dataclass(hint):
+        return records_of(cast(type, hint))
+    if get_origin(hint) is tuple:
+        return st.lists(values_of(get_args(hint)[0]), max_size=3).map(tuple)
+    if get_origin(hint) is UnionType:
+        return st.none() | values_of(get_args(hint)[0])
+    return {str: TEXTS, int: INTEGERS, float: SECONDS}.get(hint, st.from_type(hint))
 
 
 @pytest.mark.parametrize("record_type", RECORDS)
-def test_records_come_back_as_they_were(
-    record_type: type, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_records_come_back_as_they_were(record_type: type, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.mktemp("records") / "deep" / "records.parquet"
 
     @settings(deadline=None, max_examples=25)

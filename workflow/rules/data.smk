@@ -4,8 +4,6 @@
 rule download:
     output:
         PLAN.path("download/{source}/run.json"),
-    params:
-        leaves=PLAN.leaves("download/{source}"),
     log:
         PLAN.path("logs/download/{source}.log"),
     conda:
@@ -14,6 +12,8 @@ rule download:
     resources:
         mem_mb=4000,
         runtime=240,
+    params:
+        leaves=PLAN.leaves("download/{source}"),
     shell:
         PLAN.command("download/{source}")
 
@@ -23,8 +23,6 @@ rule extract:
         download=PLAN.path("download/{source}/run.json"),
     output:
         PLAN.path("extract/{source}/run.json"),
-    params:
-        leaves=PLAN.leaves("extract/{source}"),
     log:
         PLAN.path("logs/extract/{source}.log"),
     conda:
@@ -33,6 +31,8 @@ rule extract:
     resources:
         mem_mb=8000,
         runtime=240,
+    params:
+        leaves=PLAN.leaves("extract/{source}"),
     shell:
         PLAN.command("extract/{source}")
 
@@ -42,8 +42,6 @@ rule describe:
         extract=expand(PLAN.path("extract/{source}/run.json"), source=PLAN.sources),
     output:
         PLAN.path("describe/run.json"),
-    params:
-        leaves=PLAN.leaves("describe"),
     log:
         PLAN.path("logs/describe.log"),
     conda:
@@ -52,6 +50,8 @@ rule describe:
     resources:
         mem_mb=4000,
         runtime=60,
+    params:
+        leaves=PLAN.leaves("describe"),
     shell:
         PLAN.command("describe")
 
@@ -61,8 +61,6 @@ rule processor:
         describe=PLAN.path("describe/run.json"),
     output:
         PLAN.path("processor/run.json"),
-    params:
-        leaves=PLAN.leaves("processor"),
     log:
         PLAN.path("logs/processor.log"),
     conda:
@@ -71,6 +69,8 @@ rule processor:
     resources:
         mem_mb=4000,
         runtime=30,
+    params:
+        leaves=PLAN.leaves("processor"),
     shell:
         PLAN.command("processor")
 
@@ -82,8 +82,6 @@ rule synthesize:
         extract=expand(PLAN.path("extract/{source}/run.json"), source=PLAN.sources),
     output:
         PLAN.path("synthesize/run.json"),
-    params:
-        leaves=PLAN.leaves("synthesize"),
     log:
         PLAN.path("logs/synthesize.log"),
     conda:
@@ -92,5 +90,7 @@ rule synthesize:
     resources:
         mem_mb=16000,
         runtime=240,
+    params:
+        leaves=PLAN.leaves("synthesize"),
     shell:
         PLAN.command("synthesize")

@@ -8,8 +8,6 @@ rule evaluate:
         synthesize=PLAN.path("synthesize/run.json"),
     output:
         PLAN.path("evaluate/{model}/{benchmark}/run.json"),
-    params:
-        leaves=PLAN.leaves("evaluate/{model}/{benchmark}"),
     log:
         PLAN.path("logs/evaluate/{model}-{benchmark}.log"),
     conda:
@@ -18,5 +16,7 @@ rule evaluate:
     resources:
         mem_mb=16000,
         runtime=480,
+    params:
+        leaves=PLAN.leaves("evaluate/{model}/{benchmark}"),
     shell:
         PLAN.command("evaluate/{model}/{benchmark}")

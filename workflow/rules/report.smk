@@ -21,8 +21,6 @@ rule report:
             category="Results",
         ),
         run=PLAN.path("report/run.json"),
-    params:
-        leaves=PLAN.leaves("report"),
     log:
         PLAN.path("logs/report.log"),
     conda:
@@ -31,5 +29,7 @@ rule report:
     resources:
         mem_mb=4000,
         runtime=30,
+    params:
+        leaves=PLAN.leaves("report"),
     shell:
         PLAN.command("report")

@@ -7,8 +7,6 @@ rule base_model:
         synthesize=PLAN.path("synthesize/run.json"),
     output:
         PLAN.path("base_model/run.json"),
-    params:
-        leaves=PLAN.leaves("base_model"),
     log:
         PLAN.path("logs/base_model.log"),
     conda:
@@ -17,6 +15,8 @@ rule base_model:
     resources:
         mem_mb=8000,
         runtime=120,
+    params:
+        leaves=PLAN.leaves("base_model"),
     shell:
         PLAN.command("base_model")
 
@@ -28,8 +28,6 @@ rule sft:
         synthesize=PLAN.path("synthesize/run.json"),
     output:
         PLAN.path("sft/run.json"),
-    params:
-        leaves=PLAN.leaves("sft"),
     log:
         PLAN.path("logs/sft.log"),
     conda:
@@ -38,6 +36,8 @@ rule sft:
     resources:
         mem_mb=16000,
         runtime=1440,
+    params:
+        leaves=PLAN.leaves("sft"),
     shell:
         PLAN.command("sft")
 
@@ -48,8 +48,6 @@ rule grpo:
         synthesize=PLAN.path("synthesize/run.json"),
     output:
         PLAN.path("grpo/run.json"),
-    params:
-        leaves=PLAN.leaves("grpo"),
     log:
         PLAN.path("logs/grpo.log"),
     conda:
@@ -58,5 +56,7 @@ rule grpo:
     resources:
         mem_mb=16000,
         runtime=2880,
+    params:
+        leaves=PLAN.leaves("grpo"),
     shell:
         PLAN.command("grpo")

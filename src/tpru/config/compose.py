@@ -26,7 +26,11 @@ SEEDED = ("describe", "synthesize", "base_model", "sft", "grpo", "report")
 
 # Frozen files are primary Hydra configs: these lines keep Hydra from making folders and log files.
 QUIET_HYDRA = {
-    "defaults": ["_self_", {"override hydra/job_logging": "none"}, {"override hydra/hydra_logging": "none"}],
+    "defaults": [
+        "_self_",
+        {"override hydra/job_logging": "none"},
+        {"override hydra/hydra_logging": "none"},
+    ],
     "hydra": {"run": {"dir": "."}, "output_subdir": None},
 }
 

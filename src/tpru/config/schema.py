@@ -93,7 +93,8 @@ class ScreenAgentSource(SourceBase):
 
 
 Source = Annotated[
-    SimulatedSource | EpisodesSource | LerobotSource | ScreenAgentSource, Field(discriminator="kind")
+    SimulatedSource | EpisodesSource | LerobotSource | ScreenAgentSource,
+    Field(discriminator="kind"),
 ]
 
 

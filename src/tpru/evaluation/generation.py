@@ -53,9 +53,7 @@ def answer_items(
         for batch in progress(batches, "answer", len(batches)):
             if all(item.item_id in done for item in batch):
                 continue
-            for prediction in _answer(
-                model, processor, batch, frames, names, max_new_tokens, blind
-            ):
+            for prediction in _answer(model, processor, batch, frames, names, max_new_tokens, blind):
                 done[prediction.item_id] = prediction
                 stream.write(json.dumps(asdict(prediction), ensure_ascii=False) + "\n")
             stream.flush()
@@ -89,9 +87,9 @@ def _answer(
 ) -> Iterator[Prediction]:
     images = [[_picture(frames, f, blind) for f in item.shown] for item in batch]
     texts = [prompt_text(processor, item) for item in batch]
-    inputs = processor(
-        text=texts, images=images, padding=True, padding_side="left", return_tensors="pt"
-    ).to(model.device)
+    inputs = processor(text=texts, images=images, padding=True, padding_side="left", return_tensors="pt").to(
+        model.device
+    )
     output = model.generate(
         **inputs,
         max_new_tokens=max_new_tokens,
@@ -107,9 +105,7 @@ def _answer(
         kept = ids[: next((k for k, t in enumerate(ids) if t in ends), len(ids))]
         text = processor.tokenizer.decode(kept, skip_special_tokens=True)
         parsed = parse_answer(text, option_letters(item), len(item.shown))
-        yield Prediction(
-            item.item_id, names[0], names[1], text, parsed, parsed == item.answer, len(kept)
-        )
+        yield Prediction(item.item_id, names[0], names[1], text, parsed, parsed == item.answer, len(kept))
 
 
 def _picture(frames: FrameStore, frame_id: str, blind: bool) -> Image.Image:

@@ -60,9 +60,7 @@ class Comparison(PairedResult):
     model_b: str
 
 
-def score(
-    items: Sequence[Item], predictions: Sequence[Prediction], model: str, benchmark: str
-) -> list[Row]:
+def score(items: Sequence[Item], predictions: Sequence[Prediction], model: str, benchmark: str) -> list[Row]:
     """Rows of every task, scenario and subset that has items, margins ("all") included.
 
     Raises:
@@ -213,9 +211,7 @@ def _row(
     )
 
 
-def _constant_rows(
-    items: Sequence[Item], answers: Sequence[str], model: str, benchmark: str
-) -> list[Row]:
+def _constant_rows(items: Sequence[Item], answers: Sequence[str], model: str, benchmark: str) -> list[Row]:
     predictions = [
         Prediction(item.item_id, model, benchmark, answer, answer, answer == item.answer, 0)
         for item, answer in zip(items, answers, strict=True)

@@ -58,9 +58,7 @@ def fetch(repo: str, revision: str, patterns: list[str]) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
-        found: Any = snapshot_download(
-            repo, revision=revision, allow_patterns=patterns
-        )
+        found: Any = snapshot_download(repo, revision=revision, allow_patterns=patterns)
     except Exception as error:  # the hub client raises many kinds; all mean the same to the user
         offline = os.environ.get("HF_HUB_OFFLINE", "0")
         raise UpstreamError(

@@ -97,9 +97,7 @@ def make_processor(
     tokenizer: Any, chat_template: str, min_pixels: int, max_pixels: int
 ) -> ImageTextProcessor:
     """A processor that resizes pictures to between the two numbers of pixels, sides multiples of 28."""
-    pictures = Qwen2VLImageProcessorPil(
-        size={"shortest_edge": min_pixels, "longest_edge": max_pixels}
-    )
+    pictures = Qwen2VLImageProcessorPil(size={"shortest_edge": min_pixels, "longest_edge": max_pixels})
     tokenizer.padding_side = "left"
     return ImageTextProcessor(pictures, tokenizer, chat_template=chat_template)
 
@@ -123,9 +121,7 @@ def messages(item: Item) -> list[Message]:
 
 def prompt_text(processor: ImageTextProcessor, item: Item) -> str:
     """The prompt of an item as the model reads it, one placeholder token per picture."""
-    text: str = processor.apply_chat_template(
-        messages(item), add_generation_prompt=True, tokenize=False
-    )
+    text: str = processor.apply_chat_template(messages(item), add_generation_prompt=True, tokenize=False)
     return text
 
 

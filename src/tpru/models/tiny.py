@@ -1,8 +1,7 @@
 """A genuine Qwen2.5-VL with small sizes: same classes, same code path, random weights."""
 
 import torch
-from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
-from transformers.generation import GenerationConfig
+from transformers import GenerationConfig, Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
 from tpru.config.schema import TinyDims
 from tpru.models.processor import ImageTextProcessor
@@ -16,8 +15,10 @@ def tiny_config(dims: TinyDims, processor: ImageTextProcessor) -> Qwen2_5_VLConf
     tokenizer = processor.tokenizer
     half = dims.hidden // dims.heads // 2
     side = 3 * half // 8
-    ids = {name: tokenizer.convert_tokens_to_ids(f"<|{name}|>") for name in
-           ("image_pad", "video_pad", "vision_start", "vision_end")}
+    ids = {
+        name: tokenizer.convert_tokens_to_ids(f"<|{name}|>")
+        for name in ("image_pad", "video_pad", "vision_start", "vision_end")
+    }
     return Qwen2_5_VLConfig(
         text_config={
             "vocab_size": len(tokenizer),
@@ -27,6 +28,8 @@ def tiny_config(dims: TinyDims, processor: ImageTextProcessor) -> Qwen2_5_VLConf
             "num_attention_heads": dims.heads,
             "num_key_value_heads": dims.kv_heads,
             "max_position_embeddings": 4096,
+            # The stock 0.02 suits wide models; at this width it keeps logits of rare tokens near 0.
+            "initializer_range": dims.hidden**-0.5,
             "rope_parameters": {
                 "rope_type": "default",
                 "rope_theta": 10_000.0,

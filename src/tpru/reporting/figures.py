@@ -98,9 +98,7 @@ def accuracy_figure(rows: Sequence[Row], benchmark: str) -> str:
         return _inline(figure, f"Accuracy with 95% intervals on {benchmark}")
 
 
-def _draw_accuracy(
-    axes: Axes, rows: Sequence[Row], benchmark: str, models: Sequence[str], task: str
-) -> None:
+def _draw_accuracy(axes: Axes, rows: Sequence[Row], benchmark: str, models: Sequence[str], task: str) -> None:
     chance = find(rows, CHANCE, benchmark, task=task)
     if chance is not None:
         axes.axvline(100 * chance.accuracy, color=COLOURS["muted"], linewidth=0.9, linestyle=":")

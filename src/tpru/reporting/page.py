@@ -146,8 +146,6 @@ def _benchmark(inputs: ReportInputs, name: str) -> BenchmarkView:
     )
 
 
-def _sheet(
-    sheet: Sequence[tuple[str, Sequence[str]]], frames: FrameStore
-) -> list[tuple[str, list[str]]]:
+def _sheet(sheet: Sequence[tuple[str, Sequence[str]]], frames: FrameStore) -> list[tuple[str, list[str]]]:
     uris = thumbnails(frames, (i for _, ids in sheet for i in ids), SHEET_SIDE)
     return [(title, [uris[i] for i in ids]) for title, ids in sheet]

@@ -92,18 +92,14 @@ def accuracy_by_task(rows: Sequence[Row], benchmark: str) -> Table:
     """Models against tasks, the margin first."""
     columns = _present(rows, benchmark, TASKS, lambda row: row.task)
     head = ("model", "all tasks", *map(plain, columns[1:]))
-    return _by_model(
-        rows, benchmark, head, lambda m: [find(rows, m, benchmark, task=c) for c in columns]
-    )
+    return _by_model(rows, benchmark, head, lambda m: [find(rows, m, benchmark, task=c) for c in columns])
 
 
 def accuracy_by_scenario(rows: Sequence[Row], benchmark: str) -> Table:
     """Models against scenarios, the margin first."""
     columns = _present(rows, benchmark, SCENARIOS, lambda row: row.scenario)
     head = ("model", "all scenarios", *map(plain, columns[1:]))
-    return _by_model(
-        rows, benchmark, head, lambda m: [find(rows, m, benchmark, scenario=c) for c in columns]
-    )
+    return _by_model(rows, benchmark, head, lambda m: [find(rows, m, benchmark, scenario=c) for c in columns])
 
 
 def answerability(rows: Sequence[Row], benchmark: str) -> Table:

@@ -1,6 +1,6 @@
 """Sequences of all sources -> ``captions.parquet``.
 
-    python -m tpru.stages.describe experiment=demo
+python -m tpru.stages.describe experiment=demo
 """
 
 from tpru.config.schema import DescribeConfig

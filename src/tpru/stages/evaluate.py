@@ -1,7 +1,9 @@
 """Answers of one model to one benchmark -> ``predictions.parquet`` and its metrics.
 
-    python -m tpru.stages.evaluate experiment=demo unit=evaluate/sft/heldout
+python -m tpru.stages.evaluate experiment=demo unit=evaluate/sft/heldout
 """
+
+from typing import Any
 
 from tpru.benchmarks import heldout
 from tpru.config.schema import BenchmarkConfig, EvaluateConfig, ModelConfig
@@ -30,7 +32,8 @@ def main(run: Run) -> None:
     unit, folder = WEIGHTS[name]
     weights = run.upstream(unit).path(folder)
     processor = load_processor(run.upstream("processor").path("processor"))
-    model = load_model(weights, ModelConfig(**run.config["model"])).to(device())
+    model: Any = load_model(weights, ModelConfig(**run.config["model"]))
+    model.to(device())
     items = heldout.load(run, BenchmarkConfig(**run.config["benchmark"]))
     predictions = answer_items(
         model,

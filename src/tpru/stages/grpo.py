@@ -1,6 +1,6 @@
 """GRPO: merged SFT model and items of the grpo split -> LoRA adapter and merged model.
 
-    python -m tpru.stages.grpo experiment=demo grpo.beta=0.04
+python -m tpru.stages.grpo experiment=demo grpo.beta=0.04
 """
 
 from tpru.config.schema import GrpoConfig, ModelConfig

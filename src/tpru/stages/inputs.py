@@ -20,17 +20,13 @@ def all_sequences(run: Run) -> list[Sequence]:
     return [
         sequence
         for name in sources(run)
-        for sequence in read_records(
-            run.upstream(f"extract/{name}").path("sequences.parquet"), Sequence
-        )
+        for sequence in read_records(run.upstream(f"extract/{name}").path("sequences.parquet"), Sequence)
     ]
 
 
 def source_frames(run: Run) -> FrameStore:
     """Pictures of all sources."""
-    paths: list[Path] = [
-        run.upstream(f"extract/{name}").path("frames.parquet") for name in sources(run)
-    ]
+    paths: list[Path] = [run.upstream(f"extract/{name}").path("frames.parquet") for name in sources(run)]
     return FrameStore(paths)
 
 

@@ -1,6 +1,6 @@
 """Everything that was measured -> ``index.html`` (one self-contained page) and ``metrics.json``.
 
-    python -m tpru.stages.report experiment=demo
+python -m tpru.stages.report experiment=demo
 """
 
 from dataclasses import asdict
@@ -70,7 +70,8 @@ def main(run: Run) -> None:
     run.tracker.artifact(run.folder / "metrics.json")
     for row in rows:
         if row.task == row.scenario == row.subset == "all":
-            say(f"{row.benchmark}  {row.model:12s} {row.accuracy:6.1%} [{row.low:.1%}, {row.high:.1%}] of {row.n}")
+            interval = f"[{row.low:.1%}, {row.high:.1%}]"
+            say(f"{row.benchmark}  {row.model:12s} {row.accuracy:6.1%} {interval} of {row.n}")
     say(f"open {run.folder / 'index.html'}")
 
 
@@ -119,9 +120,7 @@ def metrics(rows: list[Row], comparisons: list[Comparison]) -> dict[str, object]
     return {"rows": [asdict(r) for r in rows], "comparisons": [asdict(c) for c in comparisons]}
 
 
-def gallery(
-    items: list[Item], answers: dict[str, Answers], most: int, seed: int
-) -> list[GalleryItem]:
+def gallery(items: list[Item], answers: dict[str, Answers], most: int, seed: int) -> list[GalleryItem]:
     """A random draw of test items, spread over tasks and scenarios, with every model's answer."""
     by_model = {m: {p.item_id: p for p in ps} for a in answers.values() for m, ps in a.items()}
     cells: dict[tuple[str, str, bool], list[Item]] = {}
@@ -132,9 +131,7 @@ def gallery(
     turns = max((len(c) for c in cells.values()), default=0)
     ordered = [c[k] for k in range(turns) for _, c in sorted(cells.items()) if k < len(c)]
     return [
-        GalleryItem(
-            item, tuple((m, ps[item.item_id]) for m, ps in by_model.items() if item.item_id in ps)
-        )
+        GalleryItem(item, tuple((m, ps[item.item_id]) for m, ps in by_model.items() if item.item_id in ps))
         for item in ordered[:most]
     ]
 
@@ -147,8 +144,7 @@ def extracted(run: Run) -> list[Path]:
 def contact_sheet(run: Run, most: int) -> list[tuple[str, list[str]]]:
     """Sequences in time order, the sources taking turns."""
     by_source = [
-        read_records(run.upstream(f"extract/{s}").path("sequences.parquet"), Sequence)
-        for s in sources(run)
+        read_records(run.upstream(f"extract/{s}").path("sequences.parquet"), Sequence) for s in sources(run)
     ]
     turns = max(len(listed) for listed in by_source)
     # Sequences of one trajectory stand side by side in the file: one of each first.

@@ -1,6 +1,6 @@
 """SFT warm-up: base model and items of the sft split -> LoRA adapter and merged model.
 
-    python -m tpru.stages.sft experiment=demo sft.learning_rate=1e-3
+python -m tpru.stages.sft experiment=demo sft.learning_rate=1e-3
 """
 
 from tpru.config.schema import ModelConfig, SftConfig

@@ -68,7 +68,7 @@ def main(run: Run) -> None:
 
 def count_items(items: list[Item]) -> dict[str, dict[str, int]]:
     """Counts for the data card, one table per column."""
-    columns = {
+    columns: dict[str, list[str]] = {
         "source": [i.source for i in items],
         "scenario": [i.scenario for i in items],
         "family": [i.family or "unknown" for i in items],

@@ -130,11 +130,11 @@ def deal_answers(drafts: list[Draft], splits: dict[str, Split], seed: int) -> li
 
     Each (split, task, form, kind) has its own deck with every letter equally often.
     """
-    waiting: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    waiting: defaultdict[tuple[str, ...], list[int]] = defaultdict(list)
     for position, draft in enumerate(drafts):
         form = draft.options_are or "written_out"
-        key = (splits[draft.sequence.group], draft.task, form, draft.negative_kind)
-        waiting[key].append(position)
+        split = splits[draft.sequence.group]
+        waiting[(split, draft.task, form, draft.negative_kind)].append(position)
     answers = [""] * len(drafts)
     for key, positions in sorted(waiting.items()):
         rng = generator(seed, "letters", *key)

@@ -16,9 +16,7 @@ WORDS = re.compile(r"\w+")
 TOO_SIMILAR = 0.5
 
 
-def template_captions(
-    sequences: Listing[Sequence], config: DescribeConfig, seed: int
-) -> list[Caption]:
+def template_captions(sequences: Listing[Sequence], config: DescribeConfig, seed: int) -> list[Caption]:
     """One caption per sequence from its goal (and steps); the negative takes another goal.
 
     The other goal comes from a sequence of the same scenario and another family (where families are
@@ -51,9 +49,7 @@ def phrase(goal: str) -> str:
     return f"{first} {rest}".strip()
 
 
-def sentence(
-    sequence: Sequence, goal: str, steps_of: Sequence | None, config: DescribeConfig
-) -> str:
+def sentence(sequence: Sequence, goal: str, steps_of: Sequence | None, config: DescribeConfig) -> str:
     """The caption text; both versions begin with the same words."""
     noun = "screens" if sequence.scenario == "gui" else "pictures"
     text = f"These {noun} show this task: {goal}."
@@ -63,9 +59,7 @@ def sentence(
     return text
 
 
-def _negative(
-    sequence: Sequence, goals: dict[str, Sequence], config: DescribeConfig, seed: int
-) -> str:
+def _negative(sequence: Sequence, goals: dict[str, Sequence], config: DescribeConfig, seed: int) -> str:
     rng = generator(seed, "negative caption", sequence.sequence_id)
     own = phrase(sequence.goal)
     others = [g for g, s in sorted(goals.items()) if g != own and _another_action(sequence, s)]

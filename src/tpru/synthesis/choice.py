@@ -44,9 +44,7 @@ def choice_draft(
     )
 
 
-def _reasoning(
-    sequence: Sequence, caption: Caption, kind: NegativeKind, given: list[int], asked: int
-) -> str:
+def _reasoning(sequence: Sequence, caption: Caption, kind: NegativeKind, given: list[int], asked: int) -> str:
     if kind == "caption":
         return f"{caption.positive} The description is about something else, so no option fits: {{letter}}."
     seen = " ".join(f"{i + 1}: {shows(sequence.frames[i], i, sequence)}." for i in given)

@@ -44,9 +44,7 @@ class Pool:
     def differs(self, frame_id: str, others: list[str]) -> bool:
         """Whether a picture looks unlike each of the others."""
         look = self.looks[frame_id]
-        return all(
-            frame_id != o and change(look, self.looks[o]) >= self.same_look for o in others
-        )
+        return all(frame_id != o and change(look, self.looks[o]) >= self.same_look for o in others)
 
 
 def noun(sequence: Sequence) -> str:

@@ -60,7 +60,9 @@ def refuse_leaks(leaks: list[Leak]) -> None:
     if not leaks:
         return
     kinds = {k: sum(1 for leak in leaks if leak.kind == k) for k in {leak.kind for leak in leaks}}
-    lines = [f"  {leak.kind} {leak.what}: {leak.test_item} (test) and {leak.train_item}" for leak in leaks[:SHOWN]]
+    lines = [
+        f"  {leak.kind} {leak.what}: {leak.test_item} (test) and {leak.train_item}" for leak in leaks[:SHOWN]
+    ]
     more = f"\n  ... and {len(leaks) - SHOWN} more" if len(leaks) > SHOWN else ""
     raise LeakError(
         f"the test split leaks ({dict(sorted(kinds.items()))}):\n" + "\n".join(lines) + more + "\n"

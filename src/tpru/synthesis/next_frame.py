@@ -24,6 +24,4 @@ def draft(
     stand between the given ones.
     """
     asked = len(sequence.frames) - 2
-    return choice_draft(
-        "next_frame", sequence, caption, kind, pool, rng, number, asked, sequence.outside
-    )
+    return choice_draft("next_frame", sequence, caption, kind, pool, rng, number, asked, sequence.outside)

@@ -34,9 +34,7 @@ def draft(
     thing = noun(sequence)
     text = description(caption, kind) + f"\nThe {thing}s are in random order."
     text += "".join(f"\n{thing.capitalize()} {labels[k]}: {IMAGE}" for k in range(n))
-    text += f"\nWhich order shows the task from start to end?" + (
-        f"\n{ORDER_FORM}" if written_out else ""
-    )
+    text += "\nWhich order shows the task from start to end?" + (f"\n{ORDER_FORM}" if written_out else "")
     return Draft(
         task="reordering",
         sequence=sequence,

@@ -26,7 +26,7 @@ def assign(sequences: Iterable[Sequence], config: SplitsConfig, seed: int) -> di
             raise SplitError(f"group {s.group!r} is on both sides of the fixed split of its source")
         strata[(s.scenario, s.source, s.split)].add(s.group)
     splits: dict[str, Split] = {}
-    for (scenario, source, side), groups in sorted(strata.items()):
+    for (_, _, side), groups in sorted(strata.items()):
         weights = {
             "": {"sft": config.sft, "grpo": config.grpo, "test": config.test},
             "train": {"sft": config.sft, "grpo": config.grpo},

@@ -10,9 +10,7 @@ IMAGE = "<image>"
 CHOICE_FORM = (
     "Think inside <think></think>, then write only the letter of your choice inside <answer></answer>."
 )
-ORDER_FORM = (
-    "Think inside <think></think>, then write only the letters in order inside <answer></answer>."
-)
+ORDER_FORM = "Think inside <think></think>, then write only the letters in order inside <answer></answer>."
 
 
 def blocks(text: str, images: list[str]) -> tuple[Block, ...]:
@@ -35,9 +33,7 @@ def blocks(text: str, images: list[str]) -> tuple[Block, ...]:
 
 def option_blocks(options: list[Option]) -> tuple[Block, ...]:
     """The options, one a line, and the form of the answer."""
-    lines = "".join(
-        f"\n{o.letter}. {IMAGE if o.kind == 'image' else o.content}" for o in options
-    )
+    lines = "".join(f"\n{o.letter}. {IMAGE if o.kind == 'image' else o.content}" for o in options)
     return blocks(lines + "\n" + CHOICE_FORM, [o.content for o in options if o.kind == "image"])
 
 

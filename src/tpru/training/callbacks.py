@@ -18,7 +18,16 @@ NAMES = {
     "completions/clipped_ratio": "frac_cut_off",
     "mean_token_accuracy": "token_accuracy",
 }
-NOT_LOGGED = ("rewards/", "completions/", "clip_ratio/", "num_tokens", "step_time", "epoch", "total_flos", "train_")
+NOT_LOGGED = (
+    "rewards/",
+    "completions/",
+    "clip_ratio/",
+    "num_tokens",
+    "step_time",
+    "epoch",
+    "total_flos",
+    "train_",
+)
 
 
 def tidy(logs: dict[str, Any]) -> dict[str, float]:

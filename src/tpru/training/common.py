@@ -62,9 +62,7 @@ def trainer_arguments(
         "per_device_train_batch_size": settings.per_device_batch_size,
         "gradient_accumulation_steps": accumulation(settings),
         "learning_rate": settings.learning_rate,
-        "lr_scheduler_type": {"constant": "constant_with_warmup"}.get(
-            settings.schedule, settings.schedule
-        ),
+        "lr_scheduler_type": {"constant": "constant_with_warmup"}.get(settings.schedule, settings.schedule),
         "warmup_steps": settings.warmup,
         "weight_decay": settings.weight_decay,
         "max_grad_norm": settings.max_grad_norm,

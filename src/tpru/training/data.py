@@ -55,10 +55,7 @@ class LoadRows:
     def __call__(self, batch: dict[str, list[int]]) -> dict[str, list[Any]]:
         """Rows as columns, as ``datasets`` wants them."""
         chosen = [self.items[i] for i in batch["position"]]
-        rows = [
-            {**self.row(item), "images": [self.frames.image(f) for f in item.shown]}
-            for item in chosen
-        ]
+        rows = [{**self.row(item), "images": [self.frames.image(f) for f in item.shown]} for item in chosen]
         return {key: [r[key] for r in rows] for key in rows[0]}
 
 

@@ -71,18 +71,19 @@ class OnePassGRPOTrainer(GRPOTrainer):
     rollouts = 0
 
     def _get_train_sampler(self, dataset: Any = None) -> Sampler[int]:
-        data = self.train_dataset if dataset is None else dataset
+        data: Any = self.train_dataset if dataset is None else dataset
+        arguments: Any = self.args
         return GroupSampler(
             n_items=len(data),
-            prompts=self.args.generation_batch_size // self.num_generations,
-            group=self.num_generations,
-            repeats=self.num_iterations * self.args.steps_per_generation,
+            prompts=arguments.generation_batch_size // arguments.num_generations,
+            group=arguments.num_generations,
+            repeats=arguments.num_iterations * arguments.steps_per_generation,
             rollouts=self.rollouts,
-            seed=self.args.seed,
+            seed=arguments.seed,
         )
 
 
-def reward_function(config: RewardConfig) -> Callable[..., list[float]]:
+def reward_function(config: RewardConfig) -> Callable[..., list[float | None]]:
     """The reward as TRL calls it; logs accuracy by task, format and the share that cannot be read."""
 
     def score(
@@ -92,7 +93,7 @@ def reward_function(config: RewardConfig) -> Callable[..., list[float]]:
         task: list[str],
         log_metric: Callable[[str, float], None] | None = None,
         **_: Any,
-    ) -> list[float]:
+    ) -> list[float | None]:
         texts = [completion[0]["content"] for completion in completions]
         rewards = [
             reward(text, right, options, config)

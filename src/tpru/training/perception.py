@@ -1,7 +1,9 @@
-"""Schooling of the tiny base: it learns to name what single pictures show, and nothing else.
+"""Schooling of the tiny base: it learns to name what single pictures show and to repeat words.
 
 It stands in for the sight and speech that a hub model brings. Questions have wordings of their own, the
-pictures are those of the training groups, and neither the three tasks nor their form of answer appear.
+pictures are those of the training groups, and the three tasks do not appear. Repeating random tokens
+gives every token of the vocabulary an embedding that adapters can use: a token that was never said
+before could not be said with confidence after.
 """
 
 from collections.abc import Iterator
@@ -23,7 +25,11 @@ from tpru.training.checkpoints import checkpoint_folder, mark_complete, newest_c
 
 ONE = ("What does this show?", "Describe it.", "What has just happened here?", "Name this moment.")
 MANY = ("What do these show?", "Describe each.", "Name every moment.", "Tell them one by one.")
+IMAGE_TOKEN = "<|image_pad|>"
+REPEAT = ("Repeat:", "Say after me:", "Write this again:")
 MOST_PICTURES = 4
+REPEATED_SHARE = 0.25
+REPEATED_TOKENS = 12
 
 
 @dataclass(frozen=True)
@@ -34,9 +40,7 @@ class Sight:
     text: str
 
 
-def examples(
-    sights: list[Sight], batch_size: int, steps: int, seed: int
-) -> Iterator[list[list[Sight]]]:
+def examples(sights: list[Sight], batch_size: int, steps: int, seed: int) -> Iterator[list[list[Sight]]]:
     """Batches of picture lists: one picture each in the first half, one to four in the second."""
     for step in range(steps):
         rng = generator(seed, "perception", str(step))
@@ -45,10 +49,17 @@ def examples(
         yield [[sights[i] for i in rng.integers(len(sights), size=n)] for n in sizes]
 
 
-def conversation(listed: list[Sight], rng: np.random.Generator) -> list[dict[str, Any]]:
-    """Question and answer about a list of pictures as chat messages."""
+def conversation(listed: list[Sight], rng: np.random.Generator, tokenizer: Any) -> list[dict[str, Any]]:
+    """Question and answer about a list of pictures, or about words alone, as chat messages."""
+    if rng.random() < REPEATED_SHARE:
+        words = repeated(rng, tokenizer)
+        content = [
+            {"type": "image"},
+            {"type": "text", "text": f"\n{REPEAT[rng.integers(3)]} {words}"},
+        ]
+        return [{"role": "user", "content": content}, {"role": "assistant", "content": words}]
     if len(listed) == 1:
-        content: list[dict[str, str]] = [{"type": "image"}]
+        content = [{"type": "image"}]
         question, answer = ONE[rng.integers(len(ONE))], f"{listed[0].text}."
     else:
         content = []
@@ -63,6 +74,14 @@ def conversation(listed: list[Sight], rng: np.random.Generator) -> list[dict[str
     ]
 
 
+def repeated(rng: np.random.Generator, tokenizer: Any) -> str:
+    """Random tokens of the vocabulary as text; single letters, digits and tags come as they do there."""
+    n = int(rng.integers(3, REPEATED_TOKENS))
+    ids = rng.integers(len(tokenizer.all_special_ids), len(tokenizer), n)
+    text: str = tokenizer.decode(ids.tolist(), skip_special_tokens=True)
+    return text.replace("\ufffd", "").strip() or "A"
+
+
 def encode(
     batch: list[list[Sight]],
     processor: ImageTextProcessor,
@@ -70,12 +89,16 @@ def encode(
     rng: np.random.Generator,
 ) -> dict[str, torch.Tensor]:
     """Model inputs with labels on the answers only."""
-    chats = [conversation(listed, rng) for listed in batch]
+    chats = [conversation(listed, rng, processor.tokenizer) for listed in batch]
     prompts = [
         processor.apply_chat_template(c[:1], add_generation_prompt=True, tokenize=False) for c in chats
     ]
     texts = [f"{p}{c[1]['content']}<|im_end|>" for p, c in zip(prompts, chats, strict=True)]
-    images = [[frames.image(s.frame_id) for s in listed] for listed in batch]
+    # A repeated text comes with the first picture alone.
+    images = [
+        [frames.image(s.frame_id) for s in listed[: p.count(IMAGE_TOKEN)]]
+        for listed, p in zip(batch, prompts, strict=True)
+    ]
     inputs: dict[str, torch.Tensor] = dict(
         processor(text=texts, images=images, padding=True, padding_side="right", return_tensors="pt")
     )

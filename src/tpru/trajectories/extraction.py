@@ -33,9 +33,7 @@ class Extraction:
     rejected: dict[str, int]
 
 
-def extract(
-    trajectory: Trajectory, frames: Iterable[RawFrame], config: ExtractConfig
-) -> Extraction:
+def extract(trajectory: Trajectory, frames: Iterable[RawFrame], config: ExtractConfig) -> Extraction:
     """Key-frame sequences of a trajectory.
 
     Near-identical neighbours are dropped; where the picture returns to an earlier look (A, B, A), the
@@ -57,7 +55,8 @@ def extract(
         kept = thin(part, config.max_key_frames)
         names = {c.index: sha256_bytes(c.encoded) for c in kept}
         pictures.update({names[c.index]: c.encoded for c in kept})
-        key_frames = describe_frames(trajectory, kept, names)
+        earlier = max((c.index for c in candidates if c.index < part[0].index), default=-1)
+        key_frames = describe_frames(trajectory, kept, names, earlier)
         for start in starts(len(kept), config):
             window = key_frames[start : start + config.n_frames]
             outside = key_frames[:start] + key_frames[start + config.n_frames :]
@@ -129,12 +128,15 @@ def starts(n_kept: int, config: ExtractConfig) -> list[int]:
 
 
 def describe_frames(
-    trajectory: Trajectory, kept: list[Candidate], names: dict[int, str]
+    trajectory: Trajectory, kept: list[Candidate], names: dict[int, str], earlier: int
 ) -> tuple[KeyFrame, ...]:
-    """Key frames with the text of all steps whose result first shows in them."""
+    """Key frames with the text of all steps whose result first shows in them.
+
+    ``earlier`` is the index of the last distinct frame before the stretch, -1 at the start.
+    """
     frames = []
     for position, candidate in enumerate(kept):
-        before = kept[position - 1].index if position else -1
+        before = kept[position - 1].index if position else earlier
         texts = [s.text for s in trajectory.steps if before < s.frame <= candidate.index and s.text]
         reason = "first frame" if not position else f"{candidate.change:.1%} of cells changed"
         frames.append(KeyFrame(names[candidate.index], candidate.index, "; ".join(texts), reason))

@@ -72,8 +72,7 @@ def iter_frames(
     media = trajectory.media
     if media.n_frames < 2:
         raise TooShortError(
-            f"trajectory {trajectory.trajectory_id} has {media.n_frames} frame(s); "
-            "at least 2 are needed"
+            f"trajectory {trajectory.trajectory_id} has {media.n_frames} frame(s); at least 2 are needed"
         )
     if media.kind == "video":
         yield from _video_frames(trajectory.trajectory_id, media, every)
@@ -228,9 +227,7 @@ def _packet_times(
     return sorted(times)
 
 
-def _frames_by_packets(
-    container: "av.container.InputContainer", stream: av.VideoStream, fps: float
-) -> int:
+def _frames_by_packets(container: "av.container.InputContainer", stream: av.VideoStream, fps: float) -> int:
     times = _packet_times(container, stream)
     if not times or not fps:
         return len(times)

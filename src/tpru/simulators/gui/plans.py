@@ -52,9 +52,7 @@ def _contact(rng: Rng) -> Plan:
         pad = ("", "letters", "digits")[focus]
         key = (" ", first[-1:], number[-1:])[focus]
         choice = Chips(kinds, (chosen,))
-        return Screen(
-            "New contact", (*fields, choice, Chips(("Save",), ("Save",))), False, pad, key
-        )
+        return Screen("New contact", (*fields, choice, Chips(("Save",), ("Save",))), False, pad, key)
 
     card = (Tiles((name,), (colours[4],), 1, (full,)), Row(phone, note=kind))
     frames = [

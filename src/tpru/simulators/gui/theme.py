@@ -66,9 +66,7 @@ def _gradient(rng: Rng, side: int, value: float) -> Array:
     """Two colours of the given brightness (0 to 1) at a random angle, (side, side, 3)."""
     hue, turn = rng.random(), rng.uniform(0, 2 * np.pi)
     hues = (hue, (hue + rng.uniform(0.1, 0.5)) % 1)
-    ends = [
-        colorsys.hsv_to_rgb(h, rng.uniform(0.35, 0.8), value * rng.uniform(0.7, 1)) for h in hues
-    ]
+    ends = [colorsys.hsv_to_rgb(h, rng.uniform(0.35, 0.8), value * rng.uniform(0.7, 1)) for h in hues]
     y, x = np.mgrid[0:side, 0:side] / side - 0.5
     share = np.clip((np.cos(turn) * x + np.sin(turn) * y) * 0.8 + 0.5, 0, 1)[..., None]
     return np.asarray(255 * (np.array(ends[0]) * (1 - share) + np.array(ends[1]) * share))

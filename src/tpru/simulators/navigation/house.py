@@ -103,9 +103,7 @@ def walls(house: House) -> list[Box]:
     grey, boxes = (0.5, 0.5, 0.5), []
     for axis, lines, ends in ((0, house.xs, house.ys), (1, house.ys, house.xs)):
         for line in lines:
-            gaps = sorted(
-                d.at[1 - axis] for d in house.doors if d.axis == axis and d.at[axis] == line
-            )
+            gaps = sorted(d.at[1 - axis] for d in house.doors if d.axis == axis and d.at[axis] == line)
             edges = [ends[0], *(g + s for g in gaps for s in (-DOOR / 2, DOOR / 2)), ends[-1]]
             for a, b in zip(edges[::2], edges[1::2], strict=True):
                 low, high = (line - THICK, a), (line + THICK, b)
@@ -133,9 +131,7 @@ def door_parts(door: Door, opened: bool) -> list[Box]:
     for (a0, w0), (a1, w1), (z0, z1), paint, style in parts:
         low, high = ((a0, w0), (a1, w1)) if door.axis == 0 else ((w0, a0), (w1, a1))
         x, y = door.at
-        boxes.append(
-            Box((x + low[0], y + low[1], z0), (x + high[0], y + high[1], z1), paint, style)
-        )
+        boxes.append(Box((x + low[0], y + low[1], z0), (x + high[0], y + high[1], z1), paint, style))
     return boxes
 
 
@@ -171,9 +167,7 @@ def _jitter(rng: Rng, colour: Colour) -> Colour:
     return r, g, b
 
 
-def _doors(
-    rng: Rng, xs: Sequence[float], ys: Sequence[float], rooms: Sequence[Room]
-) -> tuple[Door, ...]:
+def _doors(rng: Rng, xs: Sequence[float], ys: Sequence[float], rooms: Sequence[Room]) -> tuple[Door, ...]:
     colours, doors = [str(c) for c in rng.permutation(list(COLOURS))], []
     for i, j in rooms:
         for axis, beyond in ((0, (i + 1, j)), (1, (i, j + 1))):
@@ -200,8 +194,6 @@ def _landmarks(rng: Rng, house: House) -> tuple[Landmark, ...]:
             at = (float(rng.uniform(x0 + 0.95, x1 - 0.95)), y)
             mark = Landmark(str(kind), colour, room, at)
             others = [m.at for m in marks] + [d.at for d in house.doors]
-            if all(math.dist(mark.at, o) > 1.7 for o in others) and mark.name not in [
-                m.name for m in marks
-            ]:
+            if all(math.dist(mark.at, o) > 1.7 for o in others) and mark.name not in [m.name for m in marks]:
                 marks.append(mark)
     return tuple(marks)

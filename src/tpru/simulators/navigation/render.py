@@ -26,9 +26,7 @@ def _rays(view: View, wide: int, field: float) -> tuple[Pixels, Pixels]:
     return np.where(np.abs(rays) < 1e-6, np.float32(1e-6), rays), axes
 
 
-def _hits(
-    boxes: Sequence[Box], view: View, rays: Pixels
-) -> tuple[Pixels, Pixels, NDArray[np.int_]]:
+def _hits(boxes: Sequence[Box], view: View, rays: Pixels) -> tuple[Pixels, Pixels, NDArray[np.int_]]:
     """Where every ray enters and leaves every box, and the axis of its entry: (boxes, wide)."""
     corners = np.array([[b.low[:2], b.high[:2]] for b in boxes], np.float32)
     cuts = (corners[:, :, None, :] - np.array(view.at, np.float32)) / rays
@@ -83,9 +81,7 @@ class Canvas:
         odd = np.where(
             pattern == 0,
             np.floor(x / 0.3) % 2,
-            np.where(
-                pattern == 1, np.floor(y / 0.3) % 2, (np.floor(x / 0.7) + np.floor(y / 0.7)) % 2
-            ),
+            np.where(pattern == 1, np.floor(y / 0.3) % 2, (np.floor(x / 0.7) + np.floor(y / 0.7)) % 2),
         )
         shade = (1 - np.where(pattern == 2, 0.35, 0.18) * odd) / (1 + 0.04 * dist)
         paint = np.array([d.floor for d in decor], np.float32)[room]

@@ -95,11 +95,7 @@ class _Walk:
         for i in range(1, count):
             part = i / count
             at = (here[0] + part * (to[0] - here[0]), here[1] + part * (to[1] - here[1]))
-            way = (
-                "half of the way"
-                if count == 2
-                else ("a third of the way", "most of the way")[i - 1]
-            )
+            way = "half of the way" if count == 2 else ("a third of the way", "most of the way")[i - 1]
             self._add(at, heading, f"the walker walked {way} to {name}")
         end = heading if facing is None else facing
         self._add(to, end, f"the walker arrived in front of {name}")
@@ -114,9 +110,7 @@ class _Walk:
         sign = 1 if door.rooms[1] == room else -1
         ahead = (sign, 0) if door.axis == 0 else (0, sign)
         # Exactly alike views of alike doors would make different episodes share a frame.
-        off, slant, past = (
-            float(self.rng.uniform(*r)) for r in ((1.35, 1.9), (-0.2, 0.2), (0.9, 1.4))
-        )
+        off, slant, past = (float(self.rng.uniform(*r)) for r in ((1.35, 1.9), (-0.2, 0.2), (0.9, 1.4)))
         facing = math.atan2(ahead[1], ahead[0]) + slant
         front = (door.at[0] - off * ahead[0], door.at[1] - off * ahead[1])
         heading = self.turn(door.at, door.name)
@@ -185,9 +179,7 @@ def _start(rng: Rng, house: House, room: Room, first: Spot) -> _Walk:
     return _Walk(rng, house, at, heading, f"the walker stands in the {house.decor[room].name} room")
 
 
-def _goal(
-    family: str, house: House, route: Sequence[Door], via: Sequence[Landmark], mark: Landmark
-) -> str:
+def _goal(family: str, house: House, route: Sequence[Door], via: Sequence[Landmark], mark: Landmark) -> str:
     if family == "coloured_door":
         return f"go through {route[0].name} and walk to {mark.name}"
     if family == "two_doors":

@@ -132,8 +132,7 @@ def _stack(rng: Rng) -> Task:
     spots = _spots(rng, int(rng.integers(3, 5)))
     things = _things(rng, spots)
     moves = tuple(
-        Move(i, up(spots[0], i * EDGE), things[0].yaw, below.name)
-        for i, below in enumerate(things[:-1], 1)
+        Move(i, up(spots[0], i * EDGE), things[0].yaw, below.name) for i, below in enumerate(things[:-1], 1)
     )
     parts = [f"{things[m.thing].name} on {m.place}" for m in moves]
     goal = "stack " + ", ".join(parts[:-1]) + " and " + parts[-1]
@@ -143,9 +142,7 @@ def _stack(rng: Rng) -> Task:
 def _unstack(rng: Rng) -> Task:
     foot, *free = _spots(rng, 3, 0.13)
     yaw = _yaw(rng)
-    things = tuple(
-        replace(t, yaw=yaw) for t in _things(rng, [up(foot, i * EDGE) for i in range(3)])
-    )
+    things = tuple(replace(t, yaw=yaw) for t in _things(rng, [up(foot, i * EDGE) for i in range(3)]))
     moves = tuple(
         Move(2 - i, spot, _yaw(rng), f"the {mat} mat")
         for i, (spot, mat) in enumerate(zip(free, MATS, strict=True))
@@ -163,9 +160,7 @@ def _tray(rng: Rng) -> Task:
     if any(side * y > 0.02 for _, y, _ in spots):
         raise RejectedError
     shapes = rng.choice(["cube", "cylinder"], len(spots))
-    things = tuple(
-        replace(t, shape=str(s)) for t, s in zip(_things(rng, spots), shapes, strict=True)
-    )
+    things = tuple(replace(t, shape=str(s)) for t, s in zip(_things(rng, spots), shapes, strict=True))
     moved = len(spots) - 1
     slots = [along(centre, turn, 0.078 * (i - (moved - 1) / 2)) for i in range(moved)]
     moves = tuple(Move(i, slot, turn, "the tray", "in") for i, slot in enumerate(slots))
@@ -196,8 +191,7 @@ def _line_up(rng: Rng) -> Task:
     _keep_free(places[1:], spots[1:], 0.11)
     things = tuple(replace(t, shape=shape) for t in _things(rng, spots, row))
     moves = tuple(
-        Move(i, places[i], row, f"the spot next to {before.name}")
-        for i, before in enumerate(things[:-1], 1)
+        Move(i, places[i], row, f"the spot next to {before.name}") for i, before in enumerate(things[:-1], 1)
     )
     names = ", ".join(t.colour for t in things[:-1])
     goal = f"line up the {names} and {things[-1].colour} {shape}s in one row"

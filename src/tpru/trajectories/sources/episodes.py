@@ -28,9 +28,7 @@ PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 TEXT_KEYS = ("id", "goal", "group", "split", "scenario", "family", "video")
 KEYS = (*TEXT_KEYS, "frames", "start_s", "end_s", "steps")
 SHOWN = 10
-OUTSIDE = (
-    "is outside {}; expected a path relative to it without '..' or links leading out: copy it in"
-)
+OUTSIDE = "is outside {}; expected a path relative to it without '..' or links leading out: copy it in"
 CLOCK_S = 0.001  # Matroska rounds the time of a frame to a millisecond
 
 
@@ -177,9 +175,7 @@ def _check_values(values: dict[str, Any], config: EpisodesConfig) -> None:
     frames = values.get("frames", [])
     folder = isinstance(frames, str) and frames.endswith("/")
     names = isinstance(frames, list) and all(_is_text(name) for name in frames)
-    _expect(
-        folder or names, "expected under frames a list of paths, or a folder name ending in '/'"
-    )
+    _expect(folder or names, "expected under frames a list of paths, or a folder name ending in '/'")
     cut = {key: values[key] for key in ("start_s", "end_s") if key in values}
     _expect(not cut or "video" in values, f"{list(cut)} belong to a video; remove them")
     seconds = all(_is_number(value) and value >= 0 for value in cut.values())

@@ -66,9 +66,7 @@ class _Dataset:
                 f"meta/info.json cannot be filled from meta/episodes ({error!r}); restore meta"
             ) from error
         if path.is_absolute() or ".." in path.parts:
-            raise ManifestError(
-                f"{template} in {self.root}/meta/info.json leads outside the dataset"
-            )
+            raise ManifestError(f"{template} in {self.root}/meta/info.json leads outside the dataset")
         _check_file(self.root / path, f"the {kind} of episode {index}")
         return path
 
@@ -100,9 +98,7 @@ def _check_file(path: Path, what: str) -> None:
     with path.open("rb") as stream:
         pointer = stream.read(len(LFS_HEAD)) == LFS_HEAD
     if pointer:
-        raise ManifestError(
-            f"{what}, {path}, is a Git LFS pointer; fetch the file with git lfs pull"
-        )
+        raise ManifestError(f"{what}, {path}, is a Git LFS pointer; fetch the file with git lfs pull")
 
 
 def _dataset(config: LeRobotConfig) -> _Dataset:
@@ -114,9 +110,7 @@ def _dataset(config: LeRobotConfig) -> _Dataset:
         version, features = info["codebase_version"], info["features"]
         cameras = {k: f for k, f in features.items() if f["dtype"] in ("video", "image")}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ManifestError(
-            f"{path} describes no LeRobotDataset ({error!r}); restore it"
-        ) from error
+        raise ManifestError(f"{path} describes no LeRobotDataset ({error!r}); restore it") from error
     if version not in VERSIONS:
         raise ManifestError(
             f"{path} has codebase_version {version!r}; supported are {', '.join(VERSIONS)}: "
@@ -124,9 +118,7 @@ def _dataset(config: LeRobotConfig) -> _Dataset:
         )
     if not _fps(info) > 0:
         raise ManifestError(f"{path} has fps {info.get('fps')!r}; expected a number above 0")
-    camera = config.camera or next(
-        iter(sorted(cameras, key=lambda k: (_is_depth(cameras[k]), k))), ""
-    )
+    camera = config.camera or next(iter(sorted(cameras, key=lambda k: (_is_depth(cameras[k]), k))), "")
     if camera not in cameras:
         raise ManifestError(
             f"the dataset {root} has no camera {camera!r}; it has {sorted(cameras)}: name one"
@@ -175,17 +167,13 @@ def _rows_v2(dataset: _Dataset) -> list[dict[str, Any]]:
     try:
         return [dict(json.loads(line)) for line in lines if line.strip()]
     except (ValueError, TypeError) as error:
-        raise ManifestError(
-            f"{path} is not a JSON object per line ({error}); restore it"
-        ) from error
+        raise ManifestError(f"{path} is not a JSON object per line ({error}); restore it") from error
 
 
 def _rows_v3(dataset: _Dataset) -> list[dict[str, Any]]:
     folder = dataset.root / "meta" / "episodes"
     if not folder.is_dir():
-        raise ManifestError(
-            f"the list of episodes is missing: {folder} does not exist; restore meta"
-        )
+        raise ManifestError(f"the list of episodes is missing: {folder} does not exist; restore meta")
     rows: list[dict[str, Any]] = []
     for path in sorted(folder.rglob("*.parquet")):
         _check_file(path, "the list of episodes")
@@ -218,9 +206,7 @@ def _media(dataset: _Dataset, episode: dict[str, Any]) -> Media:
     if not dataset.is_video:
         return Media("embedded", length, fps=fps)
     path = dataset.file("video_path", episode, "video")
-    start, end = (
-        episode.get(f"videos/{dataset.camera}/{key}") for key in ("from_timestamp", "to_timestamp")
-    )
+    start, end = (episode.get(f"videos/{dataset.camera}/{key}") for key in ("from_timestamp", "to_timestamp"))
     if dataset.info["codebase_version"] == "v3.0" and (start is None or end is None):
         raise ManifestError(
             f"episode {episode['episode_index']} of {dataset.root} has no from_timestamp and "
@@ -257,8 +243,7 @@ def _pictures(dataset: _Dataset, episode: dict[str, Any]) -> tuple[bytes, ...]:
         frames = [(r["frame_index"], r[camera]["bytes"]) for r in rows if r[camera]["bytes"]]
     except (pa.ArrowInvalid, KeyError, TypeError) as error:
         raise ManifestError(
-            f"{path} holds no pictures of {camera} as struct of bytes and path ({error!r}); "
-            "restore it"
+            f"{path} holds no pictures of {camera} as struct of bytes and path ({error!r}); restore it"
         ) from error
     if len(frames) != episode["length"]:
         raise ManifestError(

@@ -75,9 +75,7 @@ def convert(sessions: Path, out: Path) -> int:
 
 def _session_folders(sessions: Path) -> list[Path]:
     if not sessions.is_dir():
-        raise EmptySourceError(
-            f"the folder of sessions {sessions} does not exist; correct the path"
-        )
+        raise EmptySourceError(f"the folder of sessions {sessions} does not exist; correct the path")
     counts = {folder: len(_step_files(folder)) for folder in sorted(sessions.iterdir())}
     for folder, count in counts.items():
         if count == 1:

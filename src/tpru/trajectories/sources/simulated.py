@@ -23,9 +23,7 @@ def read(name: str, config: SimulatedSource, seed: int, workers: int) -> SourceD
     return SourceData(_simulate(jobs, workers), config.licence, config.citation, len(jobs))
 
 
-def _simulate(
-    jobs: list[tuple[str, SimulatedSource, int]], workers: int
-) -> Iterator[SourceTrajectory]:
+def _simulate(jobs: list[tuple[str, SimulatedSource, int]], workers: int) -> Iterator[SourceTrajectory]:
     with ProcessPoolExecutor(max_workers=workers) as pool:
         yield from pool.map(_one, jobs, chunksize=2)
 

@@ -1,0 +1,58 @@
+# Everything here installs what it needs into .venv first. `make` lists the targets.
+PYTHON ?= $(or $(shell command -v python3.11),$(shell command -v python3),python3.11)
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-fast check format ui lock clean-checkpoints
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 22
+
+# torch first: which build it is depends on the index of the machine, and nothing after it may change that.
+$(STAMP): pyproject.toml requirements/torch.txt requirements/dev.txt
+	@command -v $(PYTHON) >/dev/null || { \
+	  echo "tpru needs Python 3.11 and cannot find '$(PYTHON)'; set PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { \
+	  echo "tpru needs Python 3.11 (pybullet has no wheel for later ones); set PYTHON=..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/torch.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+install: $(STAMP)  ## make .venv with the locked requirements
+
+demo: $(STAMP)  ## the whole DAG on the embedded default: results/demo/report/index.html
+	$(BIN)/snakemake --profile local all --config experiment=demo
+
+test: $(STAMP)  ## all tests (about 20 minutes on two cores)
+	$(BIN)/python -m pytest
+
+test-fast: $(STAMP)  ## tests without training (a minute or two)
+	$(BIN)/python -m pytest -m "not slow"
+
+check: $(STAMP)  ## format, lint, type-check, lint the workflow; fails when something had to change
+	$(BIN)/ruff format --check src tests workflow
+	$(BIN)/ruff check src tests workflow
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakemake --lint
+
+format: $(STAMP)  ## rewrite the files the way `make check` wants them
+	$(BIN)/ruff check --fix src tests workflow
+	$(BIN)/ruff format src tests workflow
+	$(BIN)/snakefmt Snakefile workflow
+
+ui: $(STAMP)  ## browse the runs: http://127.0.0.1:5000
+	$(BIN)/mlflow ui --backend-store-uri sqlite:///results/mlflow.db --host 127.0.0.1 --port 5000
+
+lock: $(STAMP)  ## resolve requirements/dev.txt anew from pyproject.toml
+	$(BIN)/pip-compile --quiet --extra dev --strip-extras --no-header --no-annotate \
+	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
+	  --unsafe-package torch --unsafe-package setuptools --unsafe-package pip \
+	  --output-file requirements/dev.txt pyproject.toml
+
+clean-checkpoints:  ## remove the checkpoints of unfinished trainings
+	rm -rf results/*/*/checkpoints results/*/evaluate/*/*/checkpoints
