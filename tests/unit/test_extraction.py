@@ -5,10 +5,10 @@ from itertools import combinations
 from typing import Any
 
 import pytest
-from builders import cells, jpeg, scene, solid
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.unit.builders import cells, jpeg, scene, solid
 from tpru.config.compose import compose
 from tpru.config.schema import ExtractConfig
 from tpru.files import sha256_bytes

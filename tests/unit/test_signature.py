@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from builders import Colour, cells, jpeg, random_look, scene
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 
+from tests.unit.builders import Colour, cells, jpeg, random_look, scene
 from tpru.config.compose import compose
 from tpru.store import decode_image, encode_jpeg
 from tpru.trajectories.signature import VISIBLE, Signature, change, near_duplicates, signature

@@ -9,11 +9,11 @@ from typing import Any, cast, get_args, get_origin, get_type_hints
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from builders import jpeg, make_item, make_sequence, scene, solid
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from tests.unit.builders import jpeg, make_item, make_sequence, scene, solid
 from tpru import store
 from tpru.errors import UpstreamError
 from tpru.files import sha256_bytes

@@ -195,9 +195,13 @@ def _limit_test(items: list[Item], most: int, seed: int) -> list[Item]:
     by_cell: dict[tuple[str, str], list[str]] = defaultdict(list)
     for i in test:
         by_cell[(i.task, i.scenario)].append(i.item_id)
+    # Whole shares first, what is left to the largest remainders.
+    shares = {key: most * len(ids) // len(test) for key, ids in by_cell.items()}
+    behind = sorted(by_cell, key=lambda key: (-(most * len(by_cell[key]) % len(test)), key))
+    for key in behind[: most - sum(shares.values())]:
+        shares[key] += 1
     kept: set[str] = set()
     for key, ids in sorted(by_cell.items()):
-        share = max(1, round(most * len(ids) / len(test)))
-        order = generator(seed, "test items", *key).permutation(len(ids))[:share]
+        order = generator(seed, "test items", *key).permutation(len(ids))[: shares[key]]
         kept |= {ids[i] for i in order}
     return [i for i in items if i.split != "test" or i.item_id in kept]

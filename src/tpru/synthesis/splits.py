@@ -51,9 +51,12 @@ def _share_out(groups: list[str], weights: dict[str, float]) -> dict[str, Split]
     for position, group in enumerate(groups):
         counts = {name: sum(1 for s in out.values() if s == name) for name in wanted}
         done = position + 1
+        # The last groups belong to the splits that still have none.
+        empty = [name for name in wanted if not counts[name]]
+        open_to = empty if empty and len(groups) - position <= len(empty) else wanted
         # The split that is furthest behind its share; the scarcest wins ties, so test is never starved.
         out[group] = max(
-            wanted, key=lambda name: (weights[name] * done / total - counts[name], -weights[name])
+            open_to, key=lambda name: (weights[name] * done / total - counts[name], -weights[name])
         )
     return out
 

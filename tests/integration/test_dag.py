@@ -1,0 +1,120 @@
+"""The whole DAG on the tiny model: what comes out, and that it comes out the same twice."""
+
+import hashlib
+import json
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Workspace, new_workspace
+
+pytestmark = pytest.mark.slow
+
+SAME = (
+    "download/*/media.parquet", "download/*/trajectories.parquet", "extract/*/*.parquet",
+    "describe/captions.parquet", "processor/processor/*", "synthesize/*.parquet", "synthesize/leak_check.json",
+    "base_model/model/model.safetensors", "base_model/log.jsonl", "sft/merged/model.safetensors",
+    "sft/log.jsonl", "grpo/merged/model.safetensors", "grpo/log.jsonl",
+    "evaluate/*/*/predictions.parquet", "report/metrics.json",
+)  # fmt: skip
+
+
+def read(path: Path) -> Any:
+    return json.loads(path.read_text())
+
+
+def log(path: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def hashes(results: Path) -> dict[str, str]:
+    """SHA-256 of everything that equal runs must have in common."""
+    files = [p for pattern in SAME for p in results.glob(pattern)]
+    assert len(files) > 40
+    return {str(p.relative_to(results)): hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(files)}
+
+
+def test_metrics_have_every_row_with_n_and_interval(finished: Workspace) -> None:
+    metrics = read(finished.folder / "results/smoke/report/metrics.json")
+    rows = metrics["rows"]
+    models = {"chance", "majority", "always_none", "base", "sft", "grpo", "grpo_blind"}
+    assert {r["model"] for r in rows} == models
+    for r in rows:
+        assert r["n"] > 0
+        assert 0 <= r["low"] <= r["accuracy"] <= r["high"] <= 1
+        assert math.isclose(r["accuracy"], r["correct"] / r["n"])
+    for model in models:
+        cells = {(r["task"], r["scenario"]) for r in rows if r["model"] == model and r["subset"] == "all"}
+        assert {t for t, _ in cells} == {"all", "reordering", "next_frame", "previous_frame"}
+        assert {s for _, s in cells} == {"all", "robot", "assembly", "gui", "navigation"}
+    assert {(c["model_a"], c["model_b"]) for c in metrics["comparisons"]} >= {("sft", "base"), ("grpo", "sft")}
+
+
+def test_every_split_has_items_and_no_group_in_common(finished: Workspace) -> None:
+    checked = read(finished.folder / "results/smoke/synthesize/leak_check.json")
+    assert checked["leaks"] == []
+    counts = read(finished.folder / "results/smoke/synthesize/run.json")["counts"]
+    assert set(counts["split"]) == {"sft", "grpo", "test"}
+    assert set(counts["scenario"]) == {"robot", "assembly", "gui", "navigation"}
+
+
+def test_training_changes_the_weights(finished: Workspace) -> None:
+    for stage in ("sft", "grpo"):
+        record = read(finished.folder / f"results/smoke/{stage}/run.json")
+        assert record["metrics"]["adapter_norm"] > 0, stage
+
+
+def test_logs_hold_what_the_report_draws(finished: Workspace) -> None:
+    first = log(finished.folder / "results/smoke/grpo/log.jsonl")
+    for key in ("reward", "accuracy", "format", "completion_length", "entropy", "kl", "frac_zero_variance"):
+        assert key in first[-1], key
+    assert any(r["reward_std"] > 0 for r in first), "no group ever differed: GRPO had nothing to learn from"
+    assert "loss" in log(finished.folder / "results/smoke/sft/log.jsonl")[-1]
+
+
+def test_report_page_is_one_file(finished: Workspace) -> None:
+    page = (finished.folder / "results/smoke/report/index.html").read_text()
+    assert not re.findall(r'(?:src|href)="https?://', page)
+    for word in ("chance", "majority", "grpo_blind", "Apache-2.0", "smoke"):
+        assert word in page
+
+
+def test_mlflow_has_one_parent_and_linked_children(finished: Workspace) -> None:
+    from mlflow import MlflowClient
+
+    store = MlflowClient(f"sqlite:///{finished.folder}/results/mlflow.db")
+    experiment = store.get_experiment_by_name("smoke")
+    assert experiment is not None
+    runs = store.search_runs([experiment.experiment_id], max_results=1000)
+    parents = [r for r in runs if r.data.tags.get("tpru.kind") == "invocation"]
+    assert [r.info.status for r in parents] == ["FINISHED"]
+    children = {r.info.run_name: r for r in runs if r not in parents}
+    assert len(children) == 19
+    assert {r.data.tags["mlflow.parentRunId"] for r in children.values()} == {parents[0].info.run_id}
+    assert {r.info.status for r in children.values()} == {"FINISHED"}
+    grpo = children["grpo"]
+    assert grpo.data.tags["upstream.sft.run_id"] == children["sft"].info.run_id
+    assert grpo.data.params["grpo.group_size"] == "4"
+    assert grpo.inputs.dataset_inputs[0].dataset.name == "grpo items"
+    names = {a.path for a in store.list_artifacts(grpo.info.run_id)}
+    assert {"adapter", "log.jsonl", "run.json"} <= names
+    report = {a.path for a in store.list_artifacts(children["report"].info.run_id)}
+    assert {"index.html", "metrics.json"} <= report
+
+
+def test_snakemake_report_holds_the_page(finished: Workspace) -> None:
+    finished.run(finished.snakemake("--report", "report.zip", "--config", "experiment=smoke"))
+    assert (finished.folder / "report.zip").stat().st_size > 10_000
+
+
+def test_same_config_and_seed_give_the_same_bytes(finished: Workspace, tmp_path: Path) -> None:
+    again = new_workspace(tmp_path / "clone")
+    again.run(again.snakemake("all", "--config", "experiment=smoke"))
+    assert hashes(again.folder / "results/smoke") == hashes(finished.folder / "results/smoke")
+
+
+def test_finished_stage_leaves_no_checkpoints(finished: Workspace) -> None:
+    assert not list((finished.folder / "results").rglob("checkpoint-*"))

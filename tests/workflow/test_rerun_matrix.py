@@ -1,0 +1,81 @@
+"""Which stages rerun after which edit: the promise that changing one number redoes only what depends on it."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Workspace
+
+pytestmark = pytest.mark.slow
+
+EVERYTHING = {
+    "download": 4, "extract": 4, "describe": 1, "processor": 1, "synthesize": 1, "base_model": 1,
+    "sft": 1, "grpo": 1, "evaluate": 4, "report": 1,
+}  # fmt: skip
+FROM_SYNTHESIZE = {k: EVERYTHING[k] for k in ("synthesize", "base_model", "sft", "grpo", "evaluate", "report")}
+ONE_SOURCE = {**EVERYTHING, "download": 1, "extract": 1}
+
+VALUES = [
+    ("nothing", [], {}),
+    ("a GRPO value", ["grpo.beta=0.02"], {"grpo": 1, "evaluate": 2, "report": 1}),
+    ("an SFT value", ["sft.learning_rate=3e-3"], {"sft": 1, "grpo": 1, "evaluate": 3, "report": 1}),
+    ("two values swapped", ["sft.lora.r=64", "sft.lora.alpha=32"], {"sft": 1, "grpo": 1, "evaluate": 3, "report": 1}),
+    ("the shared seed", ["seed=1"], EVERYTHING),
+    ("a synthesis value", ["synthesize.negatives.caption=0.15"], FROM_SYNTHESIZE),
+    ("one source", ["sources.gui.episodes=6"], ONE_SOURCE),
+    ("extraction of one source", ["sources.gui.extract.stride=1"], {**ONE_SOURCE, "download": 0}),
+    ("schooling of the base", ["base_model.steps=7"], {k: v for k, v in FROM_SYNTHESIZE.items() if k != "synthesize"}),
+    ("how models are asked", ["evaluate.max_new_tokens=25"], {"evaluate": 4, "report": 1}),
+    ("the report alone", ["report.gallery_items=7"], {"report": 1}),
+    ("the code of one stage, by its version", ["describe.version=2"],
+     {k: v for k, v in EVERYTHING.items() if k not in ("download", "extract")}),
+    ("the same number written another way", ["grpo.learning_rate=0.00050"], {}),
+]  # fmt: skip
+
+EDITS = [
+    ("a comment", "conf/grpo/default.yaml", "beta:", "# another comment\nbeta:"),
+    ("the order of keys", "conf/report/default.yaml", "version: 1\n", ""),
+    ("an unrelated group", "conf/model/qwen2_5_vl_7b.yaml", "dtype: bfloat16", "dtype: float32"),
+    ("another experiment", "conf/experiment/demo.yaml", "name: demo", "name: demo\nseed: 5"),
+    ("code without a new version", "src/tpru/training/rewards.py", '"""', '"""Edited. ', ),
+    ("a machine fact", "workflow/profiles/local/profile.yaml", "keep-going: true", "keep-going: false"),
+]  # fmt: skip
+
+
+def planned(workspace: Workspace, overrides: list[str]) -> dict[str, int]:
+    """Stages of a dry run and how many jobs each has."""
+    chosen = ["overrides=[" + ",".join(f'"{o}"' for o in overrides) + "]"] if overrides else []
+    done = workspace.run(workspace.snakemake("-n", "all", "--config", "experiment=smoke", *chosen))
+    if "Nothing to be done" in done.stdout + done.stderr:
+        return {}
+    table = (done.stdout + done.stderr).split("Job stats:")[1].split("total")[0]
+    counts = {name: int(n) for name, n in re.findall(r"^(\w+)\s+(\d+)$", table, re.MULTILINE)}
+    return {name: n for name, n in counts.items() if name != "all"}
+
+
+@pytest.mark.parametrize(("what", "overrides", "expected"), VALUES, ids=[v[0] for v in VALUES])
+def test_value(finished: Workspace, what: str, overrides: list[str], expected: dict[str, int]) -> None:
+    assert planned(finished, overrides) == {k: n for k, n in expected.items() if n}
+
+
+@pytest.mark.parametrize(("what", "file", "old", "new"), EDITS, ids=[e[0] for e in EDITS])
+def test_edit_that_changes_no_value(
+    finished: Workspace, tmp_path: Path, what: str, file: str, old: str, new: str
+) -> None:
+    copy = finished.copy(tmp_path / "copy")
+    path = copy.folder / file
+    text = path.read_text()
+    assert old in text
+    moved = text.replace(old, new, 1) if new else text.replace(old, "", 1) + old
+    path.write_text(moved)
+    assert planned(copy, []) == {}
+
+
+def test_missing_output_of_a_stage_is_named(finished: Workspace, tmp_path: Path) -> None:
+    copy = finished.copy(tmp_path / "copy")
+    (copy.folder / "results/smoke/synthesize/items.parquet").unlink()
+    done = copy.stage("sft", "experiment=smoke")
+    assert done.returncode == 20
+    assert "items.parquet" in done.stderr
+    assert "run.json" in done.stderr
