@@ -136,9 +136,7 @@ def test_a_trajectory_that_swings_is_rejected_as_reversing() -> None:
         ("", []),
     ],
 )
-def test_a_trajectory_is_cut_where_an_earlier_look_returns(
-    looks: str, stretches: list[str]
-) -> None:
+def test_a_trajectory_is_cut_where_an_earlier_look_returns(looks: str, stretches: list[str]) -> None:
     assert parts(looks) == stretches
 
 
@@ -194,9 +192,7 @@ def test_thinning_is_even_in_change_not_in_time() -> None:
         (3, 4, 1, []),
     ],
 )
-def test_windows_start_every_stride(
-    n_kept: int, n_frames: int, stride: int, first: list[int]
-) -> None:
+def test_windows_start_every_stride(n_kept: int, n_frames: int, stride: int, first: list[int]) -> None:
     assert starts(n_kept, config(n_frames=n_frames, stride=stride)) == first
 
 
@@ -290,9 +286,7 @@ def all_frames(sequence: Sequence) -> list[KeyFrame]:
 def test_every_sequence_has_a_decidable_order(
     levels: list[int], n_frames: int, spare: int, stride: int, most: int
 ) -> None:
-    wanted = config(
-        n_frames=n_frames, max_key_frames=n_frames + spare, stride=stride, max_sequences=most
-    )
+    wanted = config(n_frames=n_frames, max_key_frames=n_frames + spare, stride=stride, max_sequences=most)
     frames = steps_film(levels)
     made = extract(trajectory(), frames, wanted)
     looks = {f.index: signature(f.image) for f in frames}

@@ -100,9 +100,7 @@ def test_a_small_object_that_moved_or_changed_colour_is_another_picture(
 
 
 def brute_force(left: list[Signature], right: list[Signature], below: float) -> list[tuple[int, int]]:
-    return [
-        (i, j) for i, a in enumerate(left) for j, b in enumerate(right) if change(a, b) < below
-    ]
+    return [(i, j) for i, a in enumerate(left) for j, b in enumerate(right) if change(a, b) < below]
 
 
 @settings(deadline=None, max_examples=60)
@@ -111,9 +109,7 @@ def brute_force(left: list[Signature], right: list[Signature], below: float) -> 
     below=st.sampled_from([0.0, 1 / 1024, 0.003, 4 / 1024, 0.01, 0.05, 0.5, 1.0]),
     block=st.booleans(),
 )
-def test_near_duplicates_are_those_of_a_brute_force_search(
-    seed: int, below: float, block: bool
-) -> None:
+def test_near_duplicates_are_those_of_a_brute_force_search(seed: int, below: float, block: bool) -> None:
     rng = np.random.default_rng(seed)
     left = [rng.integers(0, 256, (32, 32, 3), dtype=np.uint8) for _ in range(4)]
     limit = round(below * 1024)

@@ -60,7 +60,7 @@ WEIGHTS = st.tuples(st.integers(1, 20), st.integers(1, 20), st.integers(1, 20))
 def test_groups_stay_whole_and_every_split_gets_one_per_stratum(
     sizes: list[int], each: int, weights: tuple[int, int, int], seed: int
 ) -> None:
-    sft, grpo, test = (w / sum(weights) for w in weights)
+    sft, grpo = (w / sum(weights) for w in weights[:2])
     places = [("robot", "a"), ("robot", "b"), ("gui", "a"), ("navigation", "c")]
     strata = [sequences_of(n, *place, each=each) for n, place in zip(sizes, places, strict=False)]
     everything = [s for stratum in strata for s in stratum]
@@ -84,9 +84,7 @@ def test_shares_are_met_to_within_the_group_that_every_split_needs(
 
 @settings(deadline=None, max_examples=30)
 @given(st.randoms(use_true_random=False), st.integers(0, 3))
-def test_assignment_does_not_depend_on_the_order_of_the_sequences(
-    shuffler: random.Random, seed: int
-) -> None:
+def test_assignment_does_not_depend_on_the_order_of_the_sequences(shuffler: random.Random, seed: int) -> None:
     everything = sequences_of(7, each=2) + sequences_of(4, "gui", "b")
     mixed = list(everything)
     shuffler.shuffle(mixed)
@@ -96,8 +94,7 @@ def test_assignment_does_not_depend_on_the_order_of_the_sequences(
 def test_the_seed_chooses_who_is_tested() -> None:
     everything = sequences_of(20)
     tested = {
-        frozenset(g for g, s in assign(everything, CONFIG, seed).items() if s == "test")
-        for seed in range(5)
+        frozenset(g for g, s in assign(everything, CONFIG, seed).items() if s == "test") for seed in range(5)
     }
     assert len(tested) == 5
     assert {len(t) for t in tested} == {4}
@@ -132,9 +129,7 @@ def test_fixed_train_groups_follow_the_weights_of_sft_and_grpo() -> None:
 
 @pytest.mark.parametrize("sides", [("train", "test"), ("train", ""), ("", "test")])
 def test_a_group_on_both_sides_is_refused_by_name(sides: tuple[Any, Any]) -> None:
-    both = [
-        make_sequence(f"t{i}", group="the kitchen", split=side) for i, side in enumerate(sides)
-    ]
+    both = [make_sequence(f"t{i}", group="the kitchen", split=side) for i, side in enumerate(sides)]
     with pytest.raises(SplitError, match="'the kitchen'") as caught:
         assign([*sequences_of(5), *both], CONFIG, 0)
     assert caught.value.exit_code == 15

@@ -28,9 +28,7 @@ RECORDS = (Trajectory, Sequence, Caption, Item, Prediction, Media, Step, KeyFram
 
 def records_of(record_type: type) -> st.SearchStrategy[Any]:
     """Any value of a record type, from its annotations, with awkward texts and empty tuples."""
-    return st.builds(
-        record_type, **{n: values_of(hint) for n, hint in get_type_hints(record_type).items()}
-    )
+    return st.builds(record_type, **{n: values_of(hint) for n, hint in get_type_hints(record_type).items()})
 
 
 def values_of(hint: Any) -> st.SearchStrategy[Any]:

@@ -40,9 +40,7 @@ class World:
 
     def build(self, wanted: SynthesizeConfig, seed: int = 0, **changes: Any) -> Build:
         values: dict[str, Any] = {"count_tokens": lambda item: 100, **changes}
-        return build(
-            list(self.sequences), self.captions, self.splits, self.looks, wanted, seed, **values
-        )
+        return build(list(self.sequences), self.captions, self.splits, self.looks, wanted, seed, **values)
 
     def sequence(self, item: Item) -> Sequence:
         (found,) = [s for s in self.sequences if s.sequence_id == item.sequence_id]
@@ -263,9 +261,7 @@ def test_the_given_pictures_are_the_others_in_time_order(task: str) -> None:
         text = question(item)
         places = [i + 1 for i in range(len(frames)) if i != asked(item)]
         word = "Screen" if item.scenario == "gui" else "Step"
-        assert re.findall(rf"\n{word} (\d)(?: \(the goal\))?: <image>", text) == [
-            str(i) for i in places
-        ]
+        assert re.findall(rf"\n{word} (\d)(?: \(the goal\))?: <image>", text) == [str(i) for i in places]
         assert text.rstrip().endswith(f" is {word.lower()} {asked(item) + 1}?")
         assert ("(the goal)" in text) == (task == "next_frame")
 
@@ -377,9 +373,7 @@ def test_frames_of_the_own_trajectory_come_before_those_of_others() -> None:
 
 def test_the_origin_of_every_picture_is_recorded() -> None:
     index = {
-        f.frame_id: (s.trajectory_id, f.index)
-        for s in world().sequences
-        for f in (*s.frames, *s.outside)
+        f.frame_id: (s.trajectory_id, f.index) for s in world().sequences for f in (*s.frames, *s.outside)
     }
     for item in items():
         assert len(item.order) == len(item.shown)
@@ -507,9 +501,7 @@ def test_what_sft_teaches_is_read_as_the_right_answer() -> None:
 
 
 def test_frames_without_step_text_are_named_by_their_place() -> None:
-    sequences = tuple(
-        make_sequence(f"robot/{i}", group=f"g{i}", steps=False, family="f") for i in range(3)
-    )
+    sequences = tuple(make_sequence(f"robot/{i}", group=f"g{i}", steps=False, family="f") for i in range(3))
     silent = World(
         sequences,
         {s.sequence_id: make_caption(s) for s in sequences},

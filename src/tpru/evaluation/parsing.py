@@ -9,8 +9,9 @@ import re
 from tpru.records import LETTERS, Item
 
 ANSWER = re.compile(r"<answer>((?:(?!<answer>).)*?)</answer>", re.DOTALL | re.IGNORECASE)
+INSIDE = r"((?:(?!</?think>|</?answer>).)+)"
 FORM = re.compile(
-    r"\s*<think>((?:(?!</?think>|</?answer>).)+)</think>\s*<answer>((?:(?!<answer>).)+)</answer>\s*",
+    rf"\s*<think>{INSIDE}</think>\s*<answer>{INSIDE}</answer>\s*",
     re.DOTALL,
 )
 AROUND = " \t\r\n.,;:()[]{}'\"*"

@@ -43,10 +43,11 @@ def tidy(logs: dict[str, Any]) -> dict[str, float]:
 
 
 def read_log(path: Path) -> list[dict[str, float]]:
-    """Records of a log file."""
+    """Records of a log file; a last line cut short by a kill is left out."""
     if not path.exists():
         return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
 def trim_log(path: Path, last_step: int) -> None:
