@@ -3,6 +3,7 @@
 import json
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -247,7 +248,7 @@ def test_the_frozen_config_of_a_unit_reads_back_as_it_was(tmp_path: Path) -> Non
     for unit in unit_names(composed()):
         part = unit_config(composed(), unit)
         freeze(tmp_path / "config.yaml", part)
-        loaded = OmegaConf.to_container(OmegaConf.load(tmp_path / "config.yaml"))
+        loaded: Any = OmegaConf.to_container(OmegaConf.load(tmp_path / "config.yaml"))
         assert {k: v for k, v in loaded.items() if k not in ("hydra", "defaults")} == part
 
 

@@ -13,6 +13,7 @@ from tpru.models.processor import (
     CHAT_TEMPLATE,
     SPECIAL,
     ImageTextProcessor,
+    Pictures,
     load_processor,
     make_processor,
     messages,
@@ -205,10 +206,10 @@ def test_the_token_counter_follows_the_bounds_of_the_pictures(
         assert count(item) == len(inputs["input_ids"][0])
         cells = inputs["input_ids"][0].count(pad)
         short, long = sorted(frames.image(name).size)
-        if long < 3 * short:  # a slim picture is at least one cell of 28 x 28 pixels wide
-            assert cells * 28 * 28 <= bounds[1]
-        if bounds[0] == bounds[1] and short == long:
-            assert cells * 28 * 28 == bounds[0]
+        # A cell is 28 x 28 pixels. One number for both bounds fixes the size of square pictures only,
+        # and a slim picture is at least one cell wide whatever its area.
+        if short == long or (bounds[0] < bounds[1] and long < 3 * short):
+            assert bounds[0] <= cells * 28 * 28 <= bounds[1]
 
 
 def test_placeholders_and_their_types_match_the_pictures(
@@ -239,9 +240,61 @@ def test_each_picture_is_opened_once(
 ) -> None:
     opened: list[str] = []
     encoded = frames.encoded
-    monkeypatch.setattr(frames, "encoded", lambda f: opened.append(f) or encoded(f))
+
+    def open_and_note(frame_id: str) -> bytes:
+        opened.append(frame_id)
+        return encoded(frame_id)
+
+    monkeypatch.setattr(frames, "encoded", open_and_note)
     count = token_counter(processor, frames)
     names = frames.ids_in_order()
     assert count(item_of(names[:2])) == count(item_of(names[:2]))
     count(item_of(names[1:3]))
     assert opened == names[:3]
+
+
+# Pictures kept at the size that the model sees.
+
+
+@pytest.mark.parametrize("bounds", BOUNDS)
+def test_a_kept_picture_gives_the_model_what_the_whole_one_gives(
+    frames: FrameStore, bounds: tuple[int, int]
+) -> None:
+    made = make_processor(train_tokenizer(CORPUS, VOCABULARY), CHAT_TEMPLATE, *bounds)
+    pictures = Pictures(frames, made)
+    for name in frames.ids_in_order():
+        text = [prompt_text(made, item_of([name]))]
+        whole, kept = (
+            made(text=text, images=[[image]], return_tensors="pt")
+            for image in (frames.image(name), pictures(name))
+        )
+        assert torch.equal(whole["input_ids"], kept["input_ids"])
+        assert torch.equal(whole["image_grid_thw"], kept["image_grid_thw"])
+        assert torch.equal(whole["pixel_values"], kept["pixel_values"])
+
+
+def test_large_pictures_are_kept_small(processor: ImageTextProcessor, frames: FrameStore) -> None:
+    pictures = Pictures(frames, processor)
+    large = frames.ids_in_order()[5]
+    assert frames.image(large).size == (1280, 720)
+    kept = pictures(large)
+    assert kept.mode == "RGB"
+    assert kept.width * kept.height <= 12544
+
+
+def test_a_kept_picture_is_decoded_once_until_others_push_it_out(
+    processor: ImageTextProcessor, frames: FrameStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded: list[str] = []
+    image = frames.image
+
+    def decode_and_note(frame_id: str) -> Image.Image:
+        decoded.append(frame_id)
+        return image(frame_id)
+
+    monkeypatch.setattr(frames, "image", decode_and_note)
+    a, b, c = frames.ids_in_order()[:3]
+    pictures = Pictures(frames, processor, most=2)
+    for name in (a, b, a, c, a, b):  # b was asked for the longest ago when c came
+        pictures(name)
+    assert decoded == [a, b, c, b]

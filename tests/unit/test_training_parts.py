@@ -356,7 +356,8 @@ def test_a_training_set_decodes_its_pictures_when_read(tmp_path: Path) -> None:
         make_item("a", shown=(names[0], names[1])),
         make_item("b", shown=(names[3],), answer="D"),
     ]
-    rows = training_set(items, FrameStore([tmp_path / "frames.parquet"]), grpo_row)
+    pictures: Any = FrameStore([tmp_path / "frames.parquet"]).image
+    rows = training_set(items, pictures, grpo_row)
     assert len(rows) == 2
     second, first = rows[1], rows[0]
     assert (first["item_id"], second["item_id"], second["answer"]) == ("a", "b", "D")

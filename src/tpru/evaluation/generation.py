@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from tpru.evaluation.parsing import option_letters, parse_answer
-from tpru.models.processor import ImageTextProcessor, prompt_text
+from tpru.models.processor import ImageTextProcessor, Pictures, prompt_text
 from tpru.records import Item, Prediction
 from tpru.runtime import progress
 from tpru.store import FrameStore
@@ -44,6 +44,7 @@ def answer_items(
         blind: replace every picture by grey, so that only the texts remain.
     """
     model.eval()
+    pictures = Pictures(frames, processor)
     done = read_partial(partial)
     # Prompts of equal length side by side need little padding; the order is fixed, so are the batches.
     order = sorted(items, key=lambda i: (len(i.shown), len(prompt_text(processor, i)), i.item_id))
@@ -53,7 +54,7 @@ def answer_items(
         for batch in progress(batches, "answer", len(batches)):
             if all(item.item_id in done for item in batch):
                 continue
-            for prediction in _answer(model, processor, batch, frames, names, max_new_tokens, blind):
+            for prediction in _answer(model, processor, batch, pictures, names, max_new_tokens, blind):
                 done[prediction.item_id] = prediction
                 stream.write(json.dumps(asdict(prediction), ensure_ascii=False) + "\n")
             stream.flush()
@@ -80,12 +81,12 @@ def _answer(
     model: Any,
     processor: ImageTextProcessor,
     batch: list[Item],
-    frames: FrameStore,
+    pictures: Pictures,
     names: tuple[str, str],
     max_new_tokens: int,
     blind: bool,
 ) -> Iterator[Prediction]:
-    images = [[_picture(frames, f, blind) for f in item.shown] for item in batch]
+    images = [[_picture(pictures, f, blind) for f in item.shown] for item in batch]
     texts = [prompt_text(processor, item) for item in batch]
     inputs = processor(text=texts, images=images, padding=True, padding_side="left", return_tensors="pt").to(
         model.device
@@ -108,6 +109,6 @@ def _answer(
         yield Prediction(item.item_id, names[0], names[1], text, parsed, parsed == item.answer, len(kept))
 
 
-def _picture(frames: FrameStore, frame_id: str, blind: bool) -> Image.Image:
-    image = frames.image(frame_id)
+def _picture(pictures: Pictures, frame_id: str, blind: bool) -> Image.Image:
+    image = pictures(frame_id)
     return Image.new("RGB", image.size, GREY) if blind else image

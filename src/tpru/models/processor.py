@@ -1,15 +1,21 @@
 """Tokenizer and picture processor behind one interface, for the tiny model and for hub checkpoints."""
 
 import io
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
+from transformers.image_utils import SizeDict
 from transformers.models.qwen2_5_vl.processing_qwen2_5_vl import Qwen2_5_VLProcessor
-from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import (
+    Qwen2VLImageProcessorPil,
+    smart_resize,
+)
 
 from tpru.records import Item
 from tpru.store import FrameStore
@@ -144,3 +150,51 @@ def token_counter(processor: ImageTextProcessor, frames: FrameStore) -> Callable
         return text + sum(picture_tokens(f) - 1 for f in item.shown)
 
     return count
+
+
+def picture_bounds(processor: ImageTextProcessor) -> tuple[int, int]:
+    """Least and most pixels of a picture after resizing."""
+    size = processor.image_processor.size
+    return int(size["shortest_edge"]), int(size["longest_edge"])
+
+
+class Pictures:
+    """Pictures by frame id, decoded once and kept at the size that the model will see.
+
+    A training step asks for each picture many times, and decoding a large screenshot costs far more than
+    looking at its few tokens. Shrinking is the processor's own; where its second pass over the shrunk
+    picture would change it again (bounds too close), the picture is kept as it is.
+    """
+
+    def __init__(self, frames: FrameStore, processor: ImageTextProcessor, most: int = 8192) -> None:
+        self._frames = frames
+        self._processor = processor
+        self._most = most
+        self._kept: OrderedDict[str, Image.Image] = OrderedDict()
+
+    def __reduce__(self) -> tuple[type["Pictures"], tuple[FrameStore, ImageTextProcessor, int]]:
+        """Another process starts with nothing kept."""
+        return Pictures, (self._frames, self._processor, self._most)
+
+    def __call__(self, frame_id: str) -> Image.Image:
+        """The RGB picture of a frame."""
+        if frame_id in self._kept:
+            self._kept.move_to_end(frame_id)
+        else:
+            self._kept[frame_id] = self._shrunk(self._frames.image(frame_id))
+            if len(self._kept) > self._most:
+                self._kept.popitem(last=False)
+        return self._kept[frame_id]
+
+    def _shrunk(self, image: Image.Image) -> Image.Image:
+        pictures = self._processor.image_processor
+        factor = pictures.patch_size * pictures.merge_size
+        least, most = picture_bounds(self._processor)
+        if image.width * image.height <= most:
+            return image
+        channels = np.asarray(image).transpose(2, 0, 1)
+        size = SizeDict(shortest_edge=least, longest_edge=most)
+        once = pictures.resize(channels, size=size, resample=pictures.resample, factor=factor)
+        height, width = once.shape[-2:]
+        again = smart_resize(height, width, factor, least, most)
+        return Image.fromarray(once.transpose(1, 2, 0)) if again == (height, width) else image

@@ -7,10 +7,9 @@ from typing import Any
 from datasets import Dataset
 
 from tpru.evaluation.parsing import option_letters
-from tpru.models.processor import messages
+from tpru.models.processor import Pictures, messages
 from tpru.randomness import generator
 from tpru.records import Item
-from tpru.store import FrameStore
 from tpru.synthesis.wording import completion
 
 Row = dict[str, Any]
@@ -49,17 +48,17 @@ class LoadRows:
     """Makes the rows of a batch of positions, with the decoded pictures under ``images``."""
 
     items: tuple[Item, ...]
-    frames: FrameStore
+    pictures: Pictures
     row: Callable[[Item], Row]
 
     def __call__(self, batch: dict[str, list[int]]) -> dict[str, list[Any]]:
         """Rows as columns, as ``datasets`` wants them."""
         chosen = [self.items[i] for i in batch["position"]]
-        rows = [{**self.row(item), "images": [self.frames.image(f) for f in item.shown]} for item in chosen]
+        rows = [{**self.row(item), "images": [self.pictures(f) for f in item.shown]} for item in chosen]
         return {key: [r[key] for r in rows] for key in rows[0]}
 
 
-def training_set(items: list[Item], frames: FrameStore, row: Callable[[Item], Row]) -> Dataset:
+def training_set(items: list[Item], pictures: Pictures, row: Callable[[Item], Row]) -> Dataset:
     """A dataset whose rows are made when they are read."""
     positions = Dataset.from_dict({"position": list(range(len(items)))})
-    return positions.with_transform(LoadRows(tuple(items), frames, row))
+    return positions.with_transform(LoadRows(tuple(items), pictures, row))

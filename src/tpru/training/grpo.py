@@ -10,7 +10,7 @@ from trl import GRPOConfig, GRPOTrainer
 
 from tpru.config.schema import GrpoConfig, ModelConfig, RewardConfig
 from tpru.models.loading import load_model
-from tpru.models.processor import load_processor
+from tpru.models.processor import Pictures, load_processor
 from tpru.randomness import generator
 from tpru.records import TASKS, Item
 from tpru.run import Run
@@ -163,7 +163,7 @@ def run_grpo(
         model=model,
         reward_funcs=reward_function(config.reward),
         args=GRPOConfig(**grpo_arguments(config, model_config, folder, run.seed, image_token)),
-        train_dataset=training_set(items, frames, grpo_row),
+        train_dataset=training_set(items, Pictures(frames, processor), grpo_row),
         processing_class=processor,
         peft_config=lora_config(config) if config.method == "lora" else None,
         callbacks=callbacks(run, ("reward", "accuracy", "format", "frac_zero_variance")),

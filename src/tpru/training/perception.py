@@ -16,7 +16,7 @@ import torch
 
 from tpru.config.schema import BaseModelConfig
 from tpru.files import written_whole
-from tpru.models.processor import ImageTextProcessor
+from tpru.models.processor import ImageTextProcessor, Pictures
 from tpru.randomness import generator
 from tpru.run import Run, say
 from tpru.store import FrameStore
@@ -85,7 +85,7 @@ def repeated(rng: np.random.Generator, tokenizer: Any) -> str:
 def encode(
     batch: list[list[Sight]],
     processor: ImageTextProcessor,
-    frames: FrameStore,
+    pictures: Pictures,
     rng: np.random.Generator,
 ) -> dict[str, torch.Tensor]:
     """Model inputs with labels on the answers only."""
@@ -96,7 +96,7 @@ def encode(
     texts = [f"{p}{c[1]['content']}<|im_end|>" for p, c in zip(prompts, chats, strict=True)]
     # A repeated text comes with the first picture alone.
     images = [
-        [frames.image(s.frame_id) for s in listed[: p.count(IMAGE_TOKEN)]]
+        [pictures(s.frame_id) for s in listed[: p.count(IMAGE_TOKEN)]]
         for listed, p in zip(batch, prompts, strict=True)
     ]
     inputs: dict[str, torch.Tensor] = dict(
@@ -128,12 +128,13 @@ def school(
     first = resume(newest_complete(folder), model, optimizer, schedule)
     log = run.folder / "log.jsonl"
     trim_log(log, first)
+    pictures = Pictures(frames, processor)
     model.train()
     for step, batch in enumerate(examples(sights, config.batch_size, config.steps, run.seed), start=1):
         if step <= first:
             continue
         rng = generator(run.seed, "wording", str(step))
-        loss = model(**encode(batch, processor, frames, rng)).loss
+        loss = model(**encode(batch, processor, pictures, rng)).loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()

@@ -6,7 +6,7 @@ from trl import SFTConfig, SFTTrainer
 
 from tpru.config.schema import ModelConfig, SftConfig
 from tpru.models.loading import load_model
-from tpru.models.processor import load_processor
+from tpru.models.processor import Pictures, load_processor
 from tpru.records import Item
 from tpru.run import Run
 from tpru.store import FrameStore
@@ -48,7 +48,7 @@ def run_sft(
             max_length=None,
             completion_only_loss=True,
         ),
-        train_dataset=training_set(items, frames, sft_row),
+        train_dataset=training_set(items, Pictures(frames, processor), sft_row),
         processing_class=processor,
         peft_config=lora_config(config) if config.method == "lora" else None,
         callbacks=callbacks(run, ("loss", "token_accuracy")),
