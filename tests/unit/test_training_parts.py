@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tests.unit.builders import make_item, png, scene
 from tpru.config.compose import compose
+from tpru.config.schema import RewardConfig
 from tpru.errors import BatchError
 from tpru.evaluation.parsing import parse_answer, well_formed
 from tpru.files import sha256_bytes
@@ -24,7 +25,7 @@ from tpru.training.common import accumulation
 from tpru.training.data import choose_items, grpo_row, sft_row, training_set
 from tpru.training.grpo import GroupSampler, reward_function
 
-DEMO = compose("demo", [])
+REWARD = RewardConfig(name="strict", accuracy_weight=1.0, format_weight=0.1, partial_credit=0.0)
 
 
 def sampler(**changes: int) -> GroupSampler:
@@ -112,7 +113,7 @@ def form(answer: str) -> list[dict[str, str]]:
 
 def test_the_reward_function_scores_every_completion_and_logs_by_task() -> None:
     logged: dict[str, float] = {}
-    score = reward_function(DEMO.grpo.reward)
+    score = reward_function(REWARD)
     rewards = score(
         completions=[form("C"), form("D"), form("BACD"), said("<answer>A</answer>"), said("?")],
         answer=["C", "C", "BACD", "A", "B"],
@@ -135,12 +136,12 @@ def test_the_reward_function_scores_every_completion_and_logs_by_task() -> None:
 
 
 def test_the_reward_function_works_without_a_log() -> None:
-    score = reward_function(DEMO.grpo.reward)
+    score = reward_function(REWARD)
     assert score([form("C")], ["C"], ["ABCDE"], ["next_frame"]) == pytest.approx([1.1])
 
 
 def test_columns_of_different_length_are_an_error() -> None:
-    score = reward_function(DEMO.grpo.reward)
+    score = reward_function(REWARD)
     with pytest.raises(ValueError, match="zip"):
         score([form("C"), form("C")], ["C"], ["ABCDE", "ABCDE"], ["next_frame", "next_frame"])
 
@@ -289,17 +290,20 @@ def test_a_clock(seconds: float, shown: str) -> None:
     assert clock(seconds) == shown
 
 
+BATCH = ["sft.batch_size=16", "sft.per_device_batch_size=4"]
+
+
 @pytest.mark.parametrize(("devices", "passes"), [("1", 4), ("2", 2), ("4", 1)])
 def test_devices_share_the_batch(devices: str, passes: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", devices)
-    settings_ = compose("demo", ["sft.per_device_batch_size=4"]).sft
+    settings_ = compose("demo", BATCH).sft
     assert accumulation(settings_) == passes
 
 
 def test_devices_that_do_not_divide_the_batch_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "3")
-    with pytest.raises(BatchError, match=r"16 x 3 device\(s\) = 48"):
-        accumulation(DEMO.sft)
+    with pytest.raises(BatchError, match=r"4 x 3 device\(s\) = 12"):
+        accumulation(compose("demo", BATCH).sft)
 
 
 # Rows.
@@ -356,8 +360,8 @@ def test_a_training_set_decodes_its_pictures_when_read(tmp_path: Path) -> None:
         make_item("a", shown=(names[0], names[1])),
         make_item("b", shown=(names[3],), answer="D"),
     ]
-    pictures: Any = FrameStore([tmp_path / "frames.parquet"]).image
-    rows = training_set(items, pictures, grpo_row)
+    decode: Any = FrameStore([tmp_path / "frames.parquet"]).image
+    rows = training_set(items, decode, grpo_row)
     assert len(rows) == 2
     second, first = rows[1], rows[0]
     assert (first["item_id"], second["item_id"], second["answer"]) == ("a", "b", "D")

@@ -68,7 +68,7 @@ def test_cpu_stage(workspace: Workspace, slurm: Path) -> None:
         "--account=default",
         "--nodes=1",
         "--ntasks-per-node=1",
-        "--cpus-per-task=8",
+        "--cpus-per-task=16",
         "--mem=4000",
         "--time=240",
         "--gres=gpu:0",

@@ -1,4 +1,5 @@
-# Raw trajectories to items with splits. CPU only.
+# Raw trajectories to items with splits. CPU only. A rule that asks for more threads than there are gets
+# all of them; the slurm profile sets what a node has.
 
 
 rule download:
@@ -8,7 +9,7 @@ rule download:
         PLAN.path("logs/download/{source}.log"),
     conda:
         "../../environment.yml"
-    threads: 2
+    threads: 64
     resources:
         mem_mb=4000,
         runtime=240,
@@ -27,7 +28,7 @@ rule extract:
         PLAN.path("logs/extract/{source}.log"),
     conda:
         "../../environment.yml"
-    threads: 2
+    threads: 64
     resources:
         mem_mb=8000,
         runtime=240,

@@ -12,7 +12,7 @@ rule evaluate:
         PLAN.path("logs/evaluate/{model}-{benchmark}.log"),
     conda:
         "../../environment.yml"
-    threads: 2
+    threads: 8
     resources:
         mem_mb=16000,
         runtime=480,

@@ -11,7 +11,7 @@ rule base_model:
         PLAN.path("logs/base_model.log"),
     conda:
         "../../environment.yml"
-    threads: 2
+    threads: 8
     resources:
         mem_mb=8000,
         runtime=120,
@@ -32,7 +32,7 @@ rule sft:
         PLAN.path("logs/sft.log"),
     conda:
         "../../environment.yml"
-    threads: 2
+    threads: 8
     resources:
         mem_mb=16000,
         runtime=1440,
@@ -52,7 +52,7 @@ rule grpo:
         PLAN.path("logs/grpo.log"),
     conda:
         "../../environment.yml"
-    threads: 2
+    threads: 8
     resources:
         mem_mb=16000,
         runtime=2880,

@@ -66,10 +66,10 @@ def read_partial(path: Path) -> dict[str, Prediction]:
     done: dict[str, Prediction] = {}
     if not path.exists():
         return done
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    whole = [line for line in lines if line.endswith("\n")]
-    if len(whole) < len(lines):
-        path.write_text("".join(whole), encoding="utf-8")
+    # Only "\n" ends a line: a completion may hold other marks that splitlines() would break at.
+    *whole, cut_short = path.read_text(encoding="utf-8").split("\n")
+    if cut_short:
+        path.write_text("".join(f"{line}\n" for line in whole), encoding="utf-8")
     for line in whole:
         prediction = Prediction(**json.loads(line))
         done[prediction.item_id] = prediction
