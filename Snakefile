@@ -39,6 +39,8 @@ rule all:
     input:
         PLAN.path("report/index.html"),
         PLAN.path("report/metrics.json"),
+        # All stages, not the last one alone: one whose run.json was deleted is made again.
+        [PLAN.path(f"{unit}/run.json") for unit in PLAN.units],
 
 
 include: "workflow/rules/data.smk"

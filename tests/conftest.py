@@ -29,7 +29,9 @@ class Workspace:
         """A snakemake command line; targets go before ``--config``."""
         return [str(Path(sys.executable).with_name("snakemake")), "--profile", profile, *arguments]
 
-    def run(self, command: list[str], check: bool = True, timeout: float = 900) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, command: list[str], check: bool = True, timeout: float = 900
+    ) -> subprocess.CompletedProcess[str]:
         """Run a command in the copy; on failure show what it printed."""
         done = subprocess.run(
             command, cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=timeout

@@ -42,18 +42,20 @@ def short_hash(value: Any) -> str:
     return sha256_bytes(canonical_json(value).encode())[:12]
 
 
+# torch, safetensors and SQLite wrap the error of the system in their own and keep only its text.
+FULL = ("No space left", "unexpected pos", "os error 28", "disk is full")
+
+
 @contextlib.contextmanager
 def explain_disk_full(where: Path) -> Iterator[None]:
     """Turn "no space left" and "quota exceeded" into :class:`DiskFullError`, naming the folder."""
     try:
         yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT) and "No space left" not in str(error):
-            raise
-        raise _disk_full(where) from error
-    except RuntimeError as error:  # torch and safetensors wrap the OS error in their own
-        text = str(error)
-        if "No space left" not in text and "unexpected pos" not in text and "os error 28" not in text:
+    except DiskFullError:
+        raise
+    except Exception as error:
+        full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+        if not full and not any(words in str(error) for words in FULL):
             raise
         raise _disk_full(where) from error
 

@@ -187,14 +187,17 @@ def execute(stage_name: str, work: Callable[[Run], None], config: dict[str, Any]
         "tpru.config": short_hash(config),
         **code(),
     }
-    with stage_lock(folder), stage_run(name, unit, folder, tags) as tracker:
+    with (
+        explain_disk_full(folder),
+        stage_lock(folder),
+        stage_run(name, unit, folder, tags) as tracker,
+    ):
         run = Run(name, unit, config, folder, tracker)
         tracker.params(leaves({k: v for k, v in config.items() if k not in ("name", "unit")}))
         freeze(folder / "config.yaml", config)
         say(f"stage {unit} of experiment {name}, config {short_hash(config)}")
-        with explain_disk_full(folder):
-            work(run)
-            _finish(run)
+        work(run)
+        _finish(run)
 
 
 def _finish(run: Run) -> None:

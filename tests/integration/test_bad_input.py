@@ -41,7 +41,9 @@ def folder(root: Path, change: Callable[[list[Episode], Path], None] | None = No
         frames = [f"frames/{number}/{k}.png" for k in range(8)]
         for k, name in enumerate(frames):
             picture(root / name, 100 * number + k)
-        episodes.append({"id": f"e{number}", "goal": f"do thing {number} with tool {number}", "frames": frames})
+        episodes.append(
+            {"id": f"e{number}", "goal": f"do thing {number} with tool {number}", "frames": frames}
+        )
     if change:
         change(episodes, root)
     (root / "manifest.jsonl").write_text("".join(json.dumps(e) + "\n" for e in episodes))

@@ -49,7 +49,9 @@ def test_links_of_the_pages_lead_somewhere() -> None:
 
 def test_experiments_and_files_named_in_the_pages_exist() -> None:
     for page in [README, *(REPOSITORY / "docs").glob("*.md"), REPOSITORY / "conf/README.md"]:
-        for name in re.findall(r"`((?:src|conf|workflow|tests|requirements|docs)/[\w./-]+)`", page.read_text()):
+        for name in re.findall(
+            r"`((?:src|conf|workflow|tests|requirements|docs)/[\w./-]+)`", page.read_text()
+        ):
             assert (REPOSITORY / name).exists(), f"{page.name} names {name}"
 
 

@@ -13,7 +13,9 @@ EVERYTHING = {
     "download": 4, "extract": 4, "describe": 1, "processor": 1, "synthesize": 1, "base_model": 1,
     "sft": 1, "grpo": 1, "evaluate": 4, "report": 1,
 }  # fmt: skip
-FROM_SYNTHESIZE = {k: EVERYTHING[k] for k in ("synthesize", "base_model", "sft", "grpo", "evaluate", "report")}
+FROM_SYNTHESIZE = {
+    k: EVERYTHING[k] for k in ("synthesize", "base_model", "sft", "grpo", "evaluate", "report")
+}
 ONE_SOURCE = {**EVERYTHING, "download": 1, "extract": 1}
 
 VALUES = [
@@ -24,7 +26,7 @@ VALUES = [
     ("the shared seed", ["seed=1"], EVERYTHING),
     ("a synthesis value", ["synthesize.negatives.caption=0.15"], FROM_SYNTHESIZE),
     ("one source", ["sources.gui.episodes=6"], ONE_SOURCE),
-    ("extraction of one source", ["sources.gui.extract.stride=1"], {**ONE_SOURCE, "download": 0}),
+    ("extraction of one source", ["+sources.gui.extract.stride=1"], {**ONE_SOURCE, "download": 0}),
     ("schooling of the base", ["base_model.steps=7"], {k: v for k, v in FROM_SYNTHESIZE.items() if k != "synthesize"}),
     ("how models are asked", ["evaluate.max_new_tokens=81"], {"evaluate": 4, "report": 1}),
     ("the report alone", ["report.gallery_items=7"], {"report": 1}),

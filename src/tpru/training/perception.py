@@ -6,6 +6,7 @@ gives every token of the vocabulary an embedding that adapters can use: a token 
 before could not be said with confidence after.
 """
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -148,7 +149,7 @@ def school(
 def tell(run: Run, log: Path, step: int, loss: float, steps: int) -> None:
     """Log the loss of one step."""
     with log.open("a", encoding="utf-8") as stream:
-        stream.write(f'{{"step": {step}, "loss": {loss:.6f}}}\n')
+        stream.write(json.dumps({"step": step, "loss": loss}) + "\n")
     if step % 20 == 0 or step == steps:
         run.tracker.metrics({"loss": loss}, step)
         say(f"step {step}/{steps}  loss {loss:.3f}")
