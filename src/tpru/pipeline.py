@@ -8,6 +8,7 @@ wait in a queue changes nothing that was submitted.
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from tpru.errors import ConfigError, TpruError
 from tpru.files import short_hash, write_json, written_whole
 
 PLAN_VARIABLE = "TPRU_PLAN"
+COMMAND_VARIABLE = "TPRU_COMMAND"
 WEIGHTS_FROM = {"base": "base_model", "sft": "sft", "grpo": "grpo", "grpo_blind": "grpo"}
 
 
@@ -113,9 +115,16 @@ def on_start(made: Plan) -> None:
     tags = {
         **code(),
         "tpru.overrides": " ".join(made.overrides),
-        "tpru.command": " ".join(sys.argv),
+        "tpru.command": command_line(),
     }
+    os.environ[COMMAND_VARIABLE] = command_line()
     os.environ[PARENT_VARIABLE] = open_parent(made.config.name, tags)
+
+
+def command_line() -> str:
+    """The command that started this invocation, as it would be typed; known in its jobs too."""
+    typed = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    return os.environ.get(COMMAND_VARIABLE, typed)
 
 
 def write_plan(made: Plan) -> Path:

@@ -11,17 +11,11 @@ from tpru.evaluation.generation import answer_items
 from tpru.evaluation.scoring import score
 from tpru.models.loading import device, load_model, prepare
 from tpru.models.processor import load_processor
+from tpru.pipeline import WEIGHTS_FROM
 from tpru.records import Prediction
 from tpru.run import Run, say, stage
 from tpru.stages.inputs import item_frames
 from tpru.store import write_records
-
-WEIGHTS = {
-    "base": ("base_model", "model"),
-    "sft": ("sft", "merged"),
-    "grpo": ("grpo", "merged"),
-    "grpo_blind": ("grpo", "merged"),
-}
 
 
 @stage("evaluate")
@@ -29,8 +23,8 @@ def main(run: Run) -> None:
     prepare()
     _, name, benchmark = run.unit.split("/")
     config = EvaluateConfig(**{**run.config["evaluate"], "models": (name,)})
-    unit, folder = WEIGHTS[name]
-    weights = run.upstream(unit).path(folder)
+    unit = WEIGHTS_FROM[name]
+    weights = run.upstream(unit).path("model" if unit == "base_model" else "merged")
     processor = load_processor(run.upstream("processor").path("processor"))
     model: Any = load_model(weights, ModelConfig(**run.config["model"]))
     model.to(device())

@@ -20,11 +20,12 @@ from tpru.evaluation.scoring import (
     score,
 )
 from tpru.files import write_json, write_text
+from tpru.pipeline import command_line
 from tpru.randomness import generator
 from tpru.records import Item, Prediction, Sequence
 from tpru.reporting.gallery import GalleryItem
 from tpru.reporting.page import DataCard, Provenance, ReportInputs, SourceEntry, build_page
-from tpru.run import Run, Upstream, code, say, stage
+from tpru.run import Run, code, say, stage
 from tpru.stages.inputs import items_of, sources
 from tpru.store import FrameStore, read_records
 from tpru.training.callbacks import read_log
@@ -187,14 +188,14 @@ def data_card(run: Run) -> DataCard:
 
 def provenance(run: Run) -> Provenance:
     """Config, versions, commit and times of every stage that this report stands on."""
-    units = [Upstream(u, run.results / u, run.upstream(u).record) for u in sorted(run.inputs)]
+    units = [run.upstream(unit) for unit in sorted(run.inputs)]
     units.sort(key=lambda u: u.record["started"])
     return {
         "config": {u.unit: yaml.safe_dump(u.record["config"], sort_keys=False) for u in units},
         "versions": units[-1].record["versions"],
         "commit": code()["git.commit"],
         "dirty": code()["git.dirty"] == "true",
-        "command": f"snakemake --profile local all --config experiment={run.name}",
+        "command": command_line(),
         "stages": [
             {
                 "stage": u.unit,
