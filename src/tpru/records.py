@@ -12,10 +12,12 @@ from typing import Literal
 Scenario = Literal["robot", "assembly", "gui", "navigation"]
 Task = Literal["reordering", "next_frame", "previous_frame"]
 Split = Literal["sft", "grpo", "test"]
+Level = Literal["", "L1", "L2", "L3"]
 
 SCENARIOS: tuple[Scenario, ...] = ("robot", "assembly", "gui", "navigation")
 TASKS: tuple[Task, ...] = ("reordering", "next_frame", "previous_frame")
 SPLITS: tuple[Split, ...] = ("sft", "grpo", "test")
+LEVELS: tuple[Level, ...] = ("L1", "L2", "L3")
 LETTERS = "ABCDEFGH"
 NONE_OPTION = "None of the choices provided"
 
@@ -54,12 +56,50 @@ class Media:
 
 
 @dataclass(frozen=True)
+class Alternative:
+    """What one would see instead of frame ``frame`` had something else been done just before it.
+
+    ``media`` is the index of its picture in the media of the trajectory, after all true frames.
+    """
+
+    frame: int
+    text: str
+    media: int
+
+
+@dataclass(frozen=True)
+class Thing:
+    """One thing in a frame: its state in words, and its box as shares of the picture where it is seen."""
+
+    name: str
+    state: str
+    box: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class FrameState:
+    """What a simulator knows of one frame.
+
+    ``progress`` is the share of the task that is done. ``labels`` is a PNG whose pixel value k marks the
+    k-th thing that has a box (from 1), 0 the rest.
+    """
+
+    trajectory_id: str
+    frame: int
+    progress: float
+    things: tuple[Thing, ...]
+    labels: bytes
+
+
+@dataclass(frozen=True)
 class Trajectory:
     """What a source gives: ordered frames and a goal.
 
     ``group`` (episode, scene, app, model) is the key that is never split between train and test.
     ``split`` is empty unless the source fixes it ("train" or "test").
     ``family`` names the kind of activity where the source knows it, else it is empty.
+    ``level`` says how far from training it is (arXiv 2503.24376): L1 in distribution, L2 an unseen
+    environment, L3 an unseen environment and an unseen family; empty where the source has no levels.
     """
 
     trajectory_id: str
@@ -72,6 +112,8 @@ class Trajectory:
     steps: tuple[Step, ...] = ()
     split: Literal["", "train", "test"] = ""
     family: str = ""
+    level: Level = ""
+    alternatives: tuple[Alternative, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -88,7 +130,9 @@ class KeyFrame:
 class Sequence:
     """What extraction gives: ``frames`` (3 to 8, in time order) make the order decidable.
 
-    ``outside`` are the other key frames of the same trajectory, in time order: they feed distractors.
+    ``outside`` are the other key frames of the same trajectory, in time order, and ``alternatives`` the
+    pictures of what was not done (their index is that of the frame they stand in for): they feed
+    distractors.
     """
 
     sequence_id: str
@@ -102,6 +146,8 @@ class Sequence:
     family: str
     frames: tuple[KeyFrame, ...]
     outside: tuple[KeyFrame, ...] = ()
+    alternatives: tuple[KeyFrame, ...] = ()
+    level: Level = ""
 
 
 @dataclass(frozen=True)
@@ -139,7 +185,9 @@ class Item:
     ``negative_kind``: "" (answerable), "caption" (description contradicts the pictures) or "withheld"
     (the right option was left out); in both the right answer is the reject option.
     ``shown`` are the frame ids of the pictures in prompt order; ``order`` is their index in the
-    trajectory, -1 for pictures of other trajectories: where every frame came from.
+    trajectory, -1 for pictures of other trajectories and of what was not done: where every frame came
+    from. ``difficulty`` is in [0, 1]: how close the wrong options are to the right one
+    (:mod:`tpru.synthesis.difficulty`).
     """
 
     item_id: str
@@ -161,6 +209,8 @@ class Item:
     reasoning: str
     shown: tuple[str, ...]
     order: tuple[int, ...]
+    level: Level = ""
+    difficulty: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,13 @@ def arrow_type(annotation: Any) -> pa.DataType:
         return arrow_type(next(a for a in args if a is not type(None)))
     if dataclasses.is_dataclass(annotation):
         return pa.struct(list(schema_of(typing.cast(type, annotation))))
-    plain = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
+    plain = {
+        str: pa.string(),
+        int: pa.int64(),
+        float: pa.float64(),
+        bool: pa.bool_(),
+        bytes: pa.binary(),
+    }
     return plain[annotation]
 
 

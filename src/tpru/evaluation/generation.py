@@ -11,6 +11,8 @@ from PIL import Image
 
 from tpru.evaluation.parsing import option_letters, parse_answer
 from tpru.models.processor import ImageTextProcessor, Pictures, prompt_text
+from tpru.models.prompts import PromptBook
+from tpru.models.shared_prefix import Sampling, sample
 from tpru.records import Item, Prediction
 from tpru.runtime import progress
 from tpru.store import FrameStore
@@ -45,6 +47,7 @@ def answer_items(
     """
     model.eval()
     pictures = Pictures(frames, processor)
+    book = PromptBook(model, processor, Greyed(pictures) if blind else pictures)
     done = read_partial(partial)
     # Prompts of equal length side by side need little padding; the order is fixed, so are the batches.
     order = sorted(items, key=lambda i: (len(i.shown), len(prompt_text(processor, i)), i.item_id))
@@ -54,7 +57,7 @@ def answer_items(
         for batch in progress(batches, "answer", len(batches)):
             if all(item.item_id in done for item in batch):
                 continue
-            for prediction in _answer(model, processor, batch, pictures, names, max_new_tokens, blind):
+            for prediction in _answer(model, processor, batch, book, names, max_new_tokens):
                 done[prediction.item_id] = prediction
                 stream.write(json.dumps(asdict(prediction), ensure_ascii=False) + "\n")
             stream.flush()
@@ -76,39 +79,32 @@ def read_partial(path: Path) -> dict[str, Prediction]:
     return done
 
 
-@torch.no_grad()
 def _answer(
     model: Any,
     processor: ImageTextProcessor,
     batch: list[Item],
-    pictures: Pictures,
+    book: PromptBook,
     names: tuple[str, str],
     max_new_tokens: int,
-    blind: bool,
 ) -> Iterator[Prediction]:
-    images = [[_picture(pictures, f, blind) for f in item.shown] for item in batch]
-    texts = [prompt_text(processor, item) for item in batch]
-    inputs = processor(text=texts, images=images, padding=True, padding_side="left", return_tensors="pt").to(
-        model.device
-    )
-    output = model.generate(
-        **inputs,
-        max_new_tokens=max_new_tokens,
-        do_sample=False,
-        temperature=None,
-        top_p=None,
-        top_k=None,
-        suppress_tokens=[model.config.image_token_id],
-    )
-    completions = output[:, inputs["input_ids"].shape[1] :]
-    ends = {processor.tokenizer.eos_token_id, processor.tokenizer.pad_token_id}
-    for item, ids in zip(batch, completions.tolist(), strict=True):
-        kept = ids[: next((k for k, t in enumerate(ids) if t in ends), len(ids))]
+    end = processor.tokenizer.eos_token_id
+    how = Sampling(0.0, max_new_tokens, end, (model.config.image_token_id,))
+    with torch.no_grad():
+        owner = torch.arange(len(batch), device=model.device)
+        completions = sample(model, book.batch(batch), owner, how)
+    for item, ids in zip(batch, completions, strict=True):
+        kept = [t for t in ids if t != end]
         text = processor.tokenizer.decode(kept, skip_special_tokens=True)
         parsed = parse_answer(text, option_letters(item), len(item.shown))
         yield Prediction(item.item_id, names[0], names[1], text, parsed, parsed == item.answer, len(kept))
 
 
-def _picture(pictures: Pictures, frame_id: str, blind: bool) -> Image.Image:
-    image = pictures(frame_id)
-    return Image.new("RGB", image.size, GREY) if blind else image
+class Greyed:
+    """Pictures of the same sizes without content."""
+
+    def __init__(self, pictures: Pictures) -> None:
+        self._pictures = pictures
+
+    def __call__(self, frame_id: str) -> Image.Image:
+        """A grey picture of the size of this one."""
+        return Image.new("RGB", self._pictures(frame_id).size, GREY)

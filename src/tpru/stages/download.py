@@ -1,5 +1,7 @@
 """Raw data of one source -> ``trajectories.parquet`` (and ``media.parquet`` for embedded frames).
 
+Simulated sources also write ``states.parquet``: boxes, masks, states of objects and progress by frame.
+
     python -m tpru.stages.download experiment=demo unit=download/robot
 
 Everything that can be checked without decoding videos is checked here, before anything is computed.
@@ -7,7 +9,6 @@ Everything that can be checked without decoding videos is checked here, before a
 
 import shutil
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,12 +18,12 @@ from pydantic import TypeAdapter
 from tpru.config.schema import Source
 from tpru.errors import EmptySourceError, SplitError
 from tpru.files import written_whole
-from tpru.records import Trajectory
+from tpru.records import FrameState, Trajectory
 from tpru.run import Run, say, stage
 from tpru.runtime import progress, threads
 from tpru.store import write_records
 from tpru.trajectories.source_data import SourceData
-from tpru.trajectories.sources import episodes, lerobot, screenagent, simulated
+from tpru.trajectories.sources import episodes, ldraw, lerobot, screenagent, simulated
 
 MEDIA = pa.schema([("trajectory_id", pa.string()), ("frames", pa.list_(pa.binary()))])
 
@@ -33,6 +34,8 @@ def read_source(run: Run, name: str) -> SourceData:
     values = {"name": name, **config.model_dump(exclude={"kind", "extract"})}
     if config.kind == "simulated":
         return simulated.read(name, config, run.seed, threads())
+    if config.kind == "ldraw":
+        return ldraw.read(name, config, threads())
     if config.kind == "lerobot":
         return lerobot.read(lerobot.LeRobotConfig(**values))
     if config.kind == "screenagent":
@@ -48,29 +51,27 @@ def main(run: Run) -> None:
     name = run.unit.split("/")[1]
     data = read_source(run, name)
     kept: list[Trajectory] = []
+    states: list[FrameState] = []
     with (
         written_whole(run.output("media.parquet")) as temporary,
         pq.ParquetWriter(temporary, MEDIA) as media,
     ):
-        for trajectory, frames in _pairs(data, name):
-            kept.append(trajectory)
-            if frames:
-                row = {"trajectory_id": trajectory.trajectory_id, "frames": list(frames)}
+        for entry in progress(data, f"read {name}", data.total):
+            kept.append(entry.trajectory)
+            states += entry.states
+            if entry.frames:
+                row = {"trajectory_id": entry.trajectory.trajectory_id, "frames": list(entry.frames)}
                 media.write_table(pa.Table.from_pylist([row], schema=MEDIA))
     if not kept:
         raise EmptySourceError(f"source {name} gave no trajectory: check its path and its filters")
     check_fixed_splits(kept)
     write_records(run.output("trajectories.parquet"), Trajectory, kept)
+    write_records(run.output("states.parquet"), FrameState, states)
     run.counts["trajectories"] = dict(Counter(t.scenario for t in kept))
     run.counts["families"] = dict(Counter(t.family or "unknown" for t in kept))
     run.metrics = {"trajectories": len(kept), "frames": sum(t.media.n_frames for t in kept)}
     run.facts = {"licence": data.licence, "citation": data.citation}
     say(f"{len(kept)} trajectories, {int(run.metrics['frames'])} frames")
-
-
-def _pairs(data: SourceData, name: str) -> Iterator[tuple[Trajectory, tuple[bytes, ...]]]:
-    for entry in progress(data, f"read {name}", data.total):
-        yield entry.trajectory, entry.frames
 
 
 def check_fixed_splits(trajectories: list[Trajectory]) -> None:

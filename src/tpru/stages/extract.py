@@ -12,21 +12,32 @@ from pathlib import Path
 
 from tpru.config.schema import ExtractConfig
 from tpru.errors import EmptySourceError
-from tpru.records import Sequence, Trajectory
+from tpru.records import FrameState, Sequence, Trajectory
 from tpru.run import Run, say, stage
 from tpru.runtime import progress, threads
 from tpru.store import read_records, write_frames, write_records
-from tpru.trajectories.extraction import Extraction, extract
+from tpru.trajectories.extraction import Extraction, Known, extract
 from tpru.trajectories.media import EmbeddedParquet, iter_frames
 
-Job = tuple[Trajectory, Path, ExtractConfig]
+Job = tuple[Trajectory, Path, ExtractConfig, dict[int, str]]
 
 
 def extract_one(job: Job) -> Extraction:
     """Extraction of one trajectory, in a worker process."""
-    trajectory, media, config = job
+    trajectory, media, config, states = job
     embedded = EmbeddedParquet(media) if trajectory.media.kind == "embedded" else None
-    return extract(trajectory, iter_frames(trajectory, embedded, config.every), config)
+    encoded = embedded.read(trajectory.trajectory_id) if embedded else []
+    known = Known(states, tuple(encoded[a.media] for a in trajectory.alternatives))
+    return extract(trajectory, iter_frames(trajectory, embedded, config.every), config, known)
+
+
+def states_by_trajectory(path: Path) -> dict[str, dict[int, str]]:
+    """The states of all things of every frame as one string, where a simulator recorded them."""
+    out: dict[str, dict[int, str]] = {}
+    for state in read_records(path, FrameState):
+        said = "; ".join(sorted(f"{t.name}: {t.state}" for t in state.things if t.state))
+        out.setdefault(state.trajectory_id, {})[state.frame] = said
+    return out
 
 
 @stage("extract")
@@ -36,6 +47,7 @@ def main(run: Run) -> None:
     config = ExtractConfig(**run.config["extract"])
     trajectories = read_records(source.path("trajectories.parquet"), Trajectory)
     media = source.path("media.parquet")
+    states = states_by_trajectory(source.path("states.parquet"))
     sequences: list[Sequence] = []
     rejected: Counter[str] = Counter()
     without = 0
@@ -43,7 +55,7 @@ def main(run: Run) -> None:
     def pictures() -> Iterator[bytes]:
         nonlocal without
         with ProcessPoolExecutor(max_workers=threads()) as pool:
-            jobs = [(t, media, config) for t in trajectories]
+            jobs = [(t, media, config, states.get(t.trajectory_id, {})) for t in trajectories]
             for done in progress(pool.map(extract_one, jobs), f"extract {name}", len(jobs)):
                 sequences.extend(done.sequences)
                 rejected.update(done.rejected)

@@ -177,6 +177,8 @@ def finish(draft: Draft, answer: str, split: Split, seed: int) -> Item:
         reasoning=draft.reasoning.replace("{letter}", answer),
         shown=shown,
         order=tuple(index.get(f, -1) for f in shown),
+        level=s.level,
+        difficulty=round(draft.difficulty, 3),
     )
 
 
@@ -188,13 +190,13 @@ def over_budget(item: Item, config: SynthesizeConfig, count_tokens: CountTokens)
 
 
 def _limit_test(items: list[Item], most: int, seed: int) -> list[Item]:
-    """Thin the test items to ``most``, the same share of every task and scenario."""
+    """Thin the test items to ``most``, the same share of every level, task and scenario."""
     test = [i for i in items if i.split == "test"]
     if not most or len(test) <= most:
         return items
-    by_cell: dict[tuple[str, str], list[str]] = defaultdict(list)
+    by_cell: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     for i in test:
-        by_cell[(i.task, i.scenario)].append(i.item_id)
+        by_cell[(i.level, i.task, i.scenario)].append(i.item_id)
     # Whole shares first, what is left to the largest remainders.
     shares = {key: most * len(ids) // len(test) for key, ids in by_cell.items()}
     behind = sorted(by_cell, key=lambda key: (-(most * len(by_cell[key]) % len(test)), key))

@@ -16,13 +16,19 @@ def choice_draft(
     rng: np.random.Generator,
     number: int,
     asked: int,
-    first_choice: tuple[KeyFrame, ...],
+    moments: tuple[KeyFrame, ...],
 ) -> Draft | None:
-    """A question for the picture at position ``asked`` of the sequence, the others given."""
+    """A question for the picture at position ``asked`` of the sequence, the others given.
+
+    ``moments`` are other moments of the trajectory that are no second right answer.
+    """
     frames = sequence.frames
-    wrong = distractors(sequence, [f.frame_id for f in frames], first_choice, pool, rng)
+    others = [f.frame_id for f in frames if f != frames[asked]]
+    own = (*moments, *sequence.alternatives)
+    wrong = distractors(sequence, frames[asked].frame_id, others, own, pool, rng)
     if wrong is None:
         return None
+    shown = wrong if kind == "withheld" else wrong[:-1]
     word = "Screen" if noun(sequence) == "screen" else "Step"
     given = [i for i in range(len(frames)) if i != asked]
     text = description(caption, kind)
@@ -41,15 +47,15 @@ def choice_draft(
         wrong=wrong,
         reasoning=_reasoning(sequence, caption, kind, given, asked),
         number=number,
+        difficulty=sum(pool.grade(f, sequence) for f in shown) / len(shown),
     )
 
 
 def _reasoning(sequence: Sequence, caption: Caption, kind: NegativeKind, given: list[int], asked: int) -> str:
     if kind == "caption":
         return f"{caption.positive} The description is about something else, so no option fits: {{letter}}."
-    seen = " ".join(f"{i + 1}: {shows(sequence.frames[i], i, sequence)}." for i in given)
+    before = asked - 1 if asked else given[0]
+    known = shows(sequence.frames[before], before, sequence)
     missing = shows(sequence.frames[asked], asked, sequence)
-    text = f"{seen} Missing {asked + 1}: {missing}."
-    if kind == "withheld":
-        return text + " No option shows it: {letter}."
-    return text + " That is {letter}."
+    text = f"After {known} comes {missing}" if asked else f"Before {known} comes {missing}"
+    return text + (", no option shows it: {letter}." if kind == "withheld" else ": {letter}.")

@@ -6,9 +6,12 @@ from typing import Literal
 import numpy as np
 
 from tpru.records import NONE_OPTION, Block, Caption, KeyFrame, Option, Sequence, Task
+from tpru.synthesis.difficulty import OTHER_FAMILY, SAME_FAMILY, SAME_SCENE
 from tpru.trajectories.signature import Signature, change
 
 N_OPTIONS = 5
+TRIED = 40
+LOOK_ALIKE_SHARE = 0.3
 NegativeKind = Literal["", "caption", "withheld"]
 
 
@@ -31,6 +34,7 @@ class Draft:
     wrong: tuple[str, ...]
     reasoning: str
     number: int
+    difficulty: float
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,29 @@ class Pool:
         look = self.looks[frame_id]
         return all(frame_id != o and change(look, self.looks[o]) >= self.same_look for o in others)
 
+    def unlike(self, candidates: list[str], taken: list[str], most: int) -> list[str]:
+        """The first ``most`` candidates that look unlike ``taken`` and unlike each other."""
+        kept: list[str] = []
+        for frame_id in candidates:
+            if len(kept) < most and self.differs(frame_id, [*taken, *kept]):
+                kept.append(frame_id)
+        return kept
+
+    def distance(self, frame_id: str, others: list[str]) -> float:
+        """Share of cells that differ from the most similar of the others."""
+        return min(change(self.looks[frame_id], self.looks[o]) for o in others)
+
+    def grade(self, frame_id: str, sequence: Sequence) -> float:
+        """How close a wrong picture is: of the same scene, of a look-alike, or of another family."""
+        if any(f.frame_id == frame_id for f in (*sequence.outside, *sequence.alternatives)):
+            return SAME_SCENE
+        family = next((fam for _, fam, f in self.frames if f == frame_id), None)
+        return SAME_FAMILY if family == sequence.family else OTHER_FAMILY
+
+    def most_alike(self, frame_id: str, candidates: list[str]) -> list[str]:
+        """The candidates, the most similar first."""
+        return sorted(candidates, key=lambda f: (self.distance(f, [frame_id]), f))
+
 
 def noun(sequence: Sequence) -> str:
     """What a picture is called: GUI items speak of screens."""
@@ -59,29 +86,45 @@ def description(caption: Caption, kind: NegativeKind) -> str:
 
 def distractors(
     sequence: Sequence,
-    taken: list[str],
-    first_choice: tuple[KeyFrame, ...],
+    right: str,
+    given: list[str],
+    own: tuple[KeyFrame, ...],
     pool: Pool,
     rng: np.random.Generator,
 ) -> tuple[str, ...] | None:
-    """Four pictures that look unlike each other and unlike ``taken``; None when there are not enough.
+    """Four wrong pictures that look unlike each other, the right one and the given ones; None if too few.
 
-    Other moments of the same trajectory come first, then frames of other trajectories of the pool,
-    those of the same family before the rest.
+    They come from the same scene (``own``: other moments, and what was not done), now and then one from a
+    look-alike: the most similar pictures of other episodes of the family; other families are used only
+    where these are too few. How many of the first three are more like the given pictures than the right
+    one is drawn evenly from 0 to 3, or the right one would be known by its likeness to the given. The
+    last one, shown only where the right one is withheld, is the most like it in that respect.
     """
-    near = [f.frame_id for f in first_choice]
+    taken = [right, *given]
+    near = [f.frame_id for f in own]
     rng.shuffle(near)
     same = [f for t, fam, f in pool.frames if t != sequence.trajectory_id and fam == sequence.family]
     rest = [f for t, fam, f in pool.frames if t != sequence.trajectory_id and fam != sequence.family]
-    chosen: list[str] = []
-    for candidates, tries in ((near, len(near)), (same, 40), (rest, 40)):
-        order = rng.permutation(len(candidates))[:tries]
-        for frame_id in (candidates[i] for i in order):
-            if pool.differs(frame_id, [*taken, *chosen]):
-                chosen.append(frame_id)
-            if len(chosen) == N_OPTIONS - 1:
-                return tuple(chosen)
-    return None
+    alike = pool.most_alike(right, [same[i] for i in rng.permutation(len(same))[:TRIED]])
+    candidates = pool.unlike(near, taken, len(near))
+    if rng.random() < LOOK_ALIKE_SHARE or len(candidates) < N_OPTIONS - 1:
+        # First in line, so that one of them is among the chosen.
+        candidates = pool.unlike(alike[:1], taken, 1) + candidates
+    for spare in (alike[1:], [rest[i] for i in rng.permutation(len(rest))[:TRIED]]):
+        if len(candidates) < N_OPTIONS - 1:
+            candidates += pool.unlike(spare, [*taken, *candidates], N_OPTIONS - 1 - len(candidates))
+    candidates = pool.unlike(candidates, taken, len(candidates))
+    if len(candidates) < N_OPTIONS - 1:
+        return None
+    mark = pool.distance(right, given)
+    twin = min(candidates, key=lambda f: (abs(pool.distance(f, given) - mark), f))
+    others = [f for f in candidates if f != twin]
+    nearer = [f for f in others if pool.distance(f, given) < mark]
+    farther = [f for f in others if f not in nearer]
+    wanted = int(rng.integers(N_OPTIONS - 1))
+    chosen = nearer[:wanted] + farther[: N_OPTIONS - 2 - min(wanted, len(nearer))]
+    chosen += [f for f in others if f not in chosen][: N_OPTIONS - 2 - len(chosen)]
+    return (*chosen, twin)
 
 
 def options_of(draft: Draft, letters: str, answer: str, rng: np.random.Generator) -> list[Option]:

@@ -20,8 +20,9 @@ def draft(
 ) -> Draft | None:
     """A next-frame question, or None where there are not enough distractors.
 
-    Frames outside the sequence lie before its first or after its last picture, so none of them could
-    stand between the given ones.
+    Moments between the two given ones around the gap would be second right answers.
     """
     asked = len(sequence.frames) - 2
-    return choice_draft("next_frame", sequence, caption, kind, pool, rng, number, asked, sequence.outside)
+    low, high = sequence.frames[asked - 1].index, sequence.frames[asked + 1].index
+    moments = tuple(f for f in sequence.outside if not low < f.index < high)
+    return choice_draft("next_frame", sequence, caption, kind, pool, rng, number, asked, moments)

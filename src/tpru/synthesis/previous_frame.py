@@ -20,9 +20,8 @@ def draft(
 ) -> Draft | None:
     """A previous-frame question, or None where there are not enough distractors.
 
-    Frames from before the sequence also come before the given ones: they would make a second right
-    answer, so only later frames of the trajectory serve as distractors.
+    Moments from before the first given one also came before: they would be second right answers.
     """
-    last = sequence.frames[-1].index
-    later = tuple(f for f in sequence.outside if f.index > last)
+    first = sequence.frames[1].index
+    later = tuple(f for f in sequence.outside if f.index > first)
     return choice_draft("previous_frame", sequence, caption, kind, pool, rng, number, 0, later)

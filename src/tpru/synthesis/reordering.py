@@ -4,11 +4,10 @@ Two forms (arXiv 2602.18884 leaves open which one it used): pictures labelled 1.
 as options, or pictures labelled A.. with the order written out as the answer.
 """
 
-from itertools import permutations
-
 import numpy as np
 
 from tpru.records import LETTERS, Caption, Sequence
+from tpru.synthesis.difficulty import order_difficulty, wrong_orders
 from tpru.synthesis.draft import N_OPTIONS, Draft, NegativeKind, Pool, description, noun
 from tpru.synthesis.wording import IMAGE, ORDER_FORM, blocks, shows
 
@@ -24,13 +23,15 @@ def draft(
     number: int,
     written_out: bool,
 ) -> Draft:
-    """A reordering question; wrong orders are drawn evenly from all others, so that none stands out."""
+    """A reordering question; half of those with options have wrong orders close to the right one.
+
+    An order that is written out counts as hardest: every other order is open.
+    """
     n = len(sequence.frames)
     labels = LETTERS if written_out else DIGITS
     shuffle = [int(i) for i in rng.permutation(n)]  # shuffle[k]: which moment stands at label k
     right = "".join(labels[shuffle.index(moment)] for moment in range(n))
-    others = ["".join(p) for p in permutations(labels[:n]) if "".join(p) != right]
-    wrong = [others[i] for i in rng.choice(len(others), N_OPTIONS - 1, replace=False)]
+    wrong = wrong_orders(right, N_OPTIONS - 1, bool(rng.random() < 0.5), rng)
     thing = noun(sequence)
     text = description(caption, kind) + f"\nThe {thing}s are in random order."
     text += "".join(f"\n{thing.capitalize()} {labels[k]}: {IMAGE}" for k in range(n))
@@ -44,8 +45,9 @@ def draft(
         options_are=None if written_out else "permutation",
         right=right,
         wrong=tuple(wrong),
-        reasoning=_reasoning(sequence, caption, kind, labels, shuffle, right),
+        reasoning=_reasoning(sequence, caption, kind, labels, shuffle),
         number=number,
+        difficulty=1.0 if written_out else order_difficulty(right, wrong),
     )
 
 
@@ -55,15 +57,14 @@ def _reasoning(
     kind: NegativeKind,
     labels: str,
     shuffle: list[int],
-    right: str,
 ) -> str:
+    """The pictures in their order in time, each with its label."""
     if kind == "caption":
         return f"{caption.positive} The description is about something else, so no option fits: {{letter}}."
-    seen = [
-        f"{labels[k]}: {shows(sequence.frames[moment], moment, sequence)}."
-        for k, moment in enumerate(shuffle)
-    ]
-    text = " ".join(seen) + f" In order: {right}."
+    seen = " ".join(
+        f"{labels[shuffle.index(moment)]}: {shows(frame, moment, sequence)}."
+        for moment, frame in enumerate(sequence.frames)
+    )
     if kind == "withheld":
-        return text + " No option has this order: {letter}."
-    return text
+        return seen + " No option has this order: {letter}."
+    return seen

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 
 from tpru.config.schema import SplitsConfig
 from tpru.errors import SplitError
@@ -83,11 +84,14 @@ def drop_near_duplicates(
         elif any(f.frame_id in leaking for f in s.frames):
             dropped += 1
         else:
-            outside = tuple(f for f in s.outside if f.frame_id not in leaking)
-            kept.append(Sequence(**{**vars(s), "outside": outside}))
+            outside, alternatives = (
+                tuple(f for f in frames if f.frame_id not in leaking)
+                for frames in (s.outside, s.alternatives)
+            )
+            kept.append(replace(s, outside=outside, alternatives=alternatives))
     return kept, dropped
 
 
 def frame_ids(sequence: Sequence) -> list[str]:
     """All pictures that items of this sequence may show."""
-    return [f.frame_id for f in (*sequence.frames, *sequence.outside)]
+    return [f.frame_id for f in (*sequence.frames, *sequence.outside, *sequence.alternatives)]

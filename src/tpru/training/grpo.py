@@ -5,15 +5,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from peft import PeftModel
 from torch.utils.data import Sampler
 from trl import GRPOConfig, GRPOTrainer
 
 from tpru.config.schema import GrpoConfig, ModelConfig, RewardConfig
-from tpru.models.loading import load_model
+from tpru.models.loading import device, load_model
 from tpru.models.processor import Pictures, load_processor
+from tpru.models.prompts import PromptBatch, PromptBook
+from tpru.models.shared_prefix import Sampling, completion_logits, sample
 from tpru.randomness import generator
 from tpru.records import TASKS, Item
 from tpru.run import Run
+from tpru.runtime import world_size
 from tpru.store import FrameStore
 from tpru.training.common import (
     accumulation,
@@ -26,6 +31,7 @@ from tpru.training.common import (
     trainer_arguments,
 )
 from tpru.training.data import grpo_row, training_set
+from tpru.training.frozen import prompts_of
 from tpru.training.rewards import reward
 
 
@@ -83,18 +89,69 @@ class OnePassGRPOTrainer(GRPOTrainer):
         )
 
 
+class SharedPromptTrainer(OnePassGRPOTrainer):
+    """GRPO on one device that reads each prompt once per group, pictures as features computed once.
+
+    For TRL a prompt is a single number, the position of its item: what it stands for is looked up in
+    ``book`` for sampling (TRL's ``rollout_func``) and for the log-probabilities.
+    """
+
+    items: list[Item]
+    book: PromptBook
+    sampling: Sampling
+
+    def rollout(self, prompts: list[str]) -> dict[str, Any]:
+        """Completions of a batch of positions; TRL's ``rollout_func``."""
+        positions = torch.tensor([int(p) for p in prompts])
+        batch, owner = self._prompts(positions)
+        completions = sample(self._plain_model(), batch, owner, self.sampling)
+        return {
+            "prompt_ids": [[p] for p in positions.tolist()],
+            "completion_ids": completions,
+            "logprobs": None,
+        }
+
+    def _prompts(self, positions: torch.Tensor) -> tuple[PromptBatch, torch.Tensor]:
+        """The distinct prompts of a batch, and which of them each row has."""
+        distinct, owner = positions.unique(return_inverse=True)
+        return self.book.batch([self.items[i] for i in distinct.tolist()]), owner
+
+    def _plain_model(self) -> Any:
+        """The model with its adapter layers in place, without wrappers around it."""
+        model = self.accelerator.unwrap_model(self.model)
+        return model.get_base_model() if isinstance(model, PeftModel) else model
+
+    def _get_per_token_logps_and_entropies(
+        self,
+        model: Any,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        logits_to_keep: int,
+        *_: Any,
+        compute_entropy: bool = False,
+        **__: Any,
+    ) -> tuple[torch.Tensor, torch.Tensor | None, None]:
+        batch, owner = self._prompts(input_ids[:, 0])
+        completions, mask = input_ids[:, 1:], attention_mask[:, 1:]
+        logits = completion_logits(self._plain_model(), batch, owner, completions, mask)
+        every = torch.log_softmax(logits.float() / self.temperature, dim=-1)
+        chosen = every.gather(-1, completions.unsqueeze(-1)).squeeze(-1)
+        entropy = -(every.exp() * every).sum(-1).detach() if compute_entropy else None
+        return chosen, entropy, None
+
+
 def reward_function(config: RewardConfig) -> Callable[..., list[float | None]]:
     """The reward as TRL calls it; logs accuracy by task, format and the share that cannot be read."""
 
     def score(
-        completions: list[list[dict[str, str]]],
+        completions: list[Any],
         answer: list[str],
         letters: list[str],
         task: list[str],
         log_metric: Callable[[str, float], None] | None = None,
         **_: Any,
     ) -> list[float | None]:
-        texts = [completion[0]["content"] for completion in completions]
+        texts = [c if isinstance(c, str) else c[0]["content"] for c in completions]
         rewards = [
             reward(text, right, options, config)
             for text, right, options in zip(texts, answer, letters, strict=True)
@@ -142,6 +199,11 @@ def grpo_arguments(
     }
 
 
+def _rollout(prompts: list[str], trainer: Any) -> dict[str, Any]:
+    drawn: dict[str, Any] = trainer.rollout(prompts)
+    return drawn
+
+
 def run_grpo(
     run: Run,
     config: GrpoConfig,
@@ -156,18 +218,32 @@ def run_grpo(
     """
     folder, resume = start(run)
     processor = load_processor(sft)
-    model = load_model(sft, model_config)
+    model: Any = load_model(sft, model_config)
     freeze_vision(model, config)
     image_token = model.config.image_token_id
-    trainer = OnePassGRPOTrainer(
-        model=model,
-        reward_funcs=reward_function(config.reward),
-        args=GRPOConfig(**grpo_arguments(config, model_config, folder, run.seed, image_token)),
-        train_dataset=training_set(items, Pictures(frames, processor), grpo_row),
-        processing_class=processor,
-        peft_config=lora_config(config) if config.method == "lora" else None,
-        callbacks=callbacks(run, ("reward", "accuracy", "format", "frac_zero_variance")),
-    )
+    arguments = grpo_arguments(config, model_config, folder, run.seed, image_token)
+    common: dict[str, Any] = {
+        "model": model,
+        "reward_funcs": reward_function(config.reward),
+        "args": GRPOConfig(**arguments),
+        "processing_class": processor,
+        "peft_config": lora_config(config) if config.method == "lora" else None,
+        "callbacks": callbacks(run, ("reward", "accuracy", "format", "frac_zero_variance")),
+    }
+    pictures = Pictures(frames, processor)
+    if config.train_vision or world_size() > 1:
+        data = training_set(items, pictures, grpo_row)
+        trainer = OnePassGRPOTrainer(train_dataset=data, **common)
+    else:
+        model.to(device())
+        book = PromptBook(model, processor, pictures)
+        book.eyes.look({f for item in items for f in item.shown})
+        shared = SharedPromptTrainer(train_dataset=prompts_of(items), rollout_func=_rollout, **common)
+        shared.items, shared.book = items, book
+        end = processor.tokenizer.eos_token_id
+        limit = config.max_completion_tokens
+        shared.sampling = Sampling(config.temperature, limit, end, (image_token,))
+        trainer = shared
     trainer.rollouts = -(-config.steps // config.updates_per_rollout)
     train(trainer, resume)
     export(run, trainer, processor, config)

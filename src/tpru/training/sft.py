@@ -1,12 +1,14 @@
 """Supervised warm-up with TRL on reasoning and answer."""
 
 from pathlib import Path
+from typing import Any
 
 from trl import SFTConfig, SFTTrainer
 
 from tpru.config.schema import ModelConfig, SftConfig
-from tpru.models.loading import load_model
+from tpru.models.loading import device, load_model
 from tpru.models.processor import Pictures, load_processor
+from tpru.models.prompts import PromptBook
 from tpru.records import Item
 from tpru.run import Run
 from tpru.store import FrameStore
@@ -20,6 +22,7 @@ from tpru.training.common import (
     trainer_arguments,
 )
 from tpru.training.data import sft_row, training_set
+from tpru.training.frozen import SftCollator, positions_of
 
 
 def run_sft(
@@ -38,17 +41,30 @@ def run_sft(
     """
     folder, resume = start(run)
     processor = load_processor(processor_folder)
-    model = load_model(base, model_config)
+    model: Any = load_model(base, model_config)
     freeze_vision(model, config)
+    pictures = Pictures(frames, processor)
+    arguments = {
+        **trainer_arguments(config, model_config, folder, run.seed),
+        "num_train_epochs": config.epochs,
+        "max_length": None,
+    }
+    if config.train_vision:
+        data = training_set(items, pictures, sft_row)
+        arguments["completion_only_loss"] = True
+        collator = None
+    else:
+        model.to(device())
+        book = PromptBook(model, processor, pictures)
+        book.eyes.look({f for item in items for f in item.shown})
+        data = positions_of(items)
+        arguments["dataset_kwargs"] = {"skip_prepare_dataset": True}
+        collator = SftCollator(tuple(items), book, processor.tokenizer, model.config.image_token_id)
     trainer = SFTTrainer(
         model=model,
-        args=SFTConfig(
-            **trainer_arguments(config, model_config, folder, run.seed),
-            num_train_epochs=config.epochs,
-            max_length=None,
-            completion_only_loss=True,
-        ),
-        train_dataset=training_set(items, Pictures(frames, processor), sft_row),
+        args=SFTConfig(**arguments),
+        train_dataset=data,
+        data_collator=collator,
         processing_class=processor,
         peft_config=lora_config(config) if config.method == "lora" else None,
         callbacks=callbacks(run, ("loss", "token_accuracy")),

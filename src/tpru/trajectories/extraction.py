@@ -22,6 +22,19 @@ class Candidate:
     signature: Signature
     encoded: bytes
     change: float
+    state: str = ""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a simulator adds to a trajectory: the state of every frame as one string ("" if unknown),
+    and for each of its alternatives the encoded picture."""
+
+    states: dict[int, str]
+    alternatives: tuple[bytes, ...]
+
+
+NOTHING_KNOWN = Known({}, ())
 
 
 @dataclass(frozen=True)
@@ -33,16 +46,18 @@ class Extraction:
     rejected: dict[str, int]
 
 
-def extract(trajectory: Trajectory, frames: Iterable[RawFrame], config: ExtractConfig) -> Extraction:
+def extract(
+    trajectory: Trajectory, frames: Iterable[RawFrame], config: ExtractConfig, known: Known = NOTHING_KNOWN
+) -> Extraction:
     """Key-frame sequences of a trajectory.
 
-    Near-identical neighbours are dropped; where the picture returns to an earlier look (A, B, A), the
-    trajectory is cut so that no part holds both; parts with fewer than ``n_frames`` distinct frames are
+    Near-identical neighbours are dropped; where the picture returns to an earlier look (A, B, A), or a
+    simulator says that it is in an earlier state, the trajectory is cut so that no part holds both; parts with fewer than ``n_frames`` distinct frames are
     rejected. Rejections are counted as ``near_identical_frames`` (frames), ``static`` (trajectories that
     never had enough distinct frames) and ``reversing`` (parts too short after a cut).
     """
     rejected: Counter[str] = Counter()
-    candidates = distinct_neighbours(frames, config, rejected)
+    candidates = distinct_neighbours(frames, config, rejected, known.states)
     parts = cut_reversals(candidates, config.min_change)
     long_enough = [part for part in parts if len(part) >= config.n_frames]
     if len(candidates) < config.n_frames:
@@ -50,20 +65,24 @@ def extract(trajectory: Trajectory, frames: Iterable[RawFrame], config: ExtractC
     else:
         rejected["reversing"] += len(parts) - len(long_enough)
     windows: dict[tuple[int, ...], Sequence] = {}
-    pictures: dict[str, bytes] = {}
+    pictures = {sha256_bytes(data): data for data in known.alternatives}
+    alternatives = tuple(
+        KeyFrame(sha256_bytes(data), a.frame, a.text, "alternative")
+        for a, data in zip(trajectory.alternatives, known.alternatives, strict=True)
+    )
     for part in long_enough:
         kept = thin(part, config.max_key_frames)
         names = {c.index: sha256_bytes(c.encoded) for c in kept}
         pictures.update({names[c.index]: c.encoded for c in kept})
         earlier = max((c.index for c in candidates if c.index < part[0].index), default=-1)
         key_frames = describe_frames(trajectory, kept, names, earlier)
-        for start in starts(len(kept), config):
-            window = key_frames[start : start + config.n_frames]
-            outside = key_frames[:start] + key_frames[start + config.n_frames :]
+        for chosen_frames in places(len(kept), config):
+            window = tuple(key_frames[i] for i in chosen_frames)
+            outside = tuple(f for i, f in enumerate(key_frames) if i not in chosen_frames)
             indices = tuple(f.index for f in window)
-            windows.setdefault(indices, _sequence(trajectory, window, outside))
+            windows.setdefault(indices, _sequence(trajectory, window, outside, alternatives))
     chosen = _spread(list(windows.values()), config.max_sequences)
-    used = {f.frame_id for s in chosen for f in (*s.frames, *s.outside)}
+    used = {f.frame_id for s in chosen for f in (*s.frames, *s.outside, *s.alternatives)}
     return Extraction(
         tuple(chosen),
         tuple(pictures[name] for name in sorted(used)),
@@ -72,7 +91,10 @@ def extract(trajectory: Trajectory, frames: Iterable[RawFrame], config: ExtractC
 
 
 def distinct_neighbours(
-    frames: Iterable[RawFrame], config: ExtractConfig, rejected: Counter[str]
+    frames: Iterable[RawFrame],
+    config: ExtractConfig,
+    rejected: Counter[str],
+    states: dict[int, str] | None = None,
 ) -> list[Candidate]:
     """Frames that changed visibly against the last one kept; a picture file keeps its bytes."""
     kept: list[Candidate] = []
@@ -83,7 +105,8 @@ def distinct_neighbours(
             rejected["near_identical_frames"] += 1
             continue
         encoded = frame.encoded or encode_jpeg(frame.image, config.jpeg_quality)
-        kept.append(Candidate(frame.index, look, encoded, difference))
+        state = (states or {}).get(frame.index, "")
+        kept.append(Candidate(frame.index, look, encoded, difference, state))
     return kept
 
 
@@ -97,13 +120,20 @@ def cut_reversals(candidates: list[Candidate], min_change: float) -> list[list[C
     start = 0
     for k, candidate in enumerate(candidates):
         for j in range(k - 1, start - 1, -1):
-            if change(candidates[j].signature, candidate.signature) < min_change:
+            if alike(candidates[j], candidate, min_change):
                 parts.append(candidates[start:k])
                 start = j + 1
                 break
     if candidates:
         parts.append(candidates[start:])
     return parts
+
+
+def alike(a: Candidate, b: Candidate, min_change: float) -> bool:
+    """Whether two frames could stand in each other's place: they look the same, or show the same state."""
+    if a.state and a.state == b.state:
+        return True
+    return change(a.signature, b.signature) < min_change
 
 
 def thin(part: list[Candidate], most: int) -> list[Candidate]:
@@ -122,9 +152,15 @@ def thin(part: list[Candidate], most: int) -> list[Candidate]:
     return [part[i] for i in chosen]
 
 
-def starts(n_kept: int, config: ExtractConfig) -> list[int]:
-    """First positions of the windows of one stretch."""
-    return list(range(0, n_kept - config.n_frames + 1, config.stride))
+def places(n_kept: int, config: ExtractConfig) -> list[tuple[int, ...]]:
+    """Positions of the frames of every window of one stretch of ``n_kept`` key frames.
+
+    ``spacing`` is lowered where the stretch is too short for it.
+    """
+    gaps = config.n_frames - 1
+    spacing = max(1, min(config.spacing, (n_kept - 1) // gaps))
+    first = range(0, n_kept - gaps * spacing, config.stride)
+    return [tuple(range(start, start + gaps * spacing + 1, spacing)) for start in first]
 
 
 def describe_frames(
@@ -151,7 +187,10 @@ def _spread(sequences: list[Sequence], most: int) -> list[Sequence]:
 
 
 def _sequence(
-    trajectory: Trajectory, window: tuple[KeyFrame, ...], outside: tuple[KeyFrame, ...]
+    trajectory: Trajectory,
+    window: tuple[KeyFrame, ...],
+    outside: tuple[KeyFrame, ...],
+    alternatives: tuple[KeyFrame, ...],
 ) -> Sequence:
     span = f"{window[0].index:05d}-{window[-1].index:05d}"
     return Sequence(
@@ -166,4 +205,6 @@ def _sequence(
         family=trajectory.family,
         frames=window,
         outside=outside,
+        alternatives=alternatives,
+        level=trajectory.level,
     )

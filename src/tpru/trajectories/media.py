@@ -81,7 +81,9 @@ def iter_frames(
         if embedded is None:
             raise ValueError(f"{trajectory.trajectory_id} has embedded frames; pass their store")
         pictures: Iterator[tuple[str, bytes]] = (
-            (f"frame {i}", data) for i, data in enumerate(embedded.read(trajectory.trajectory_id))
+            # Pictures of alternatives come after the true frames.
+            (f"frame {i}", data)
+            for i, data in enumerate(embedded.read(trajectory.trajectory_id)[: media.n_frames])
         )
     else:
         pictures = ((name, _read_file(Path(media.root) / name)) for name in media.files)

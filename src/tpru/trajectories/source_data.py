@@ -3,15 +3,17 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from tpru.records import Trajectory
+from tpru.records import FrameState, Trajectory
 
 
 @dataclass(frozen=True)
 class SourceTrajectory:
-    """One trajectory and, for embedded media, its encoded frames in time order."""
+    """One trajectory and, for embedded media, its encoded frames in time order and then those of its
+    alternatives; ``states`` where a simulator knows them."""
 
     trajectory: Trajectory
     frames: tuple[bytes, ...] = ()
+    states: tuple[FrameState, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,128 @@
+"""Completions of a prompt that is read once: sampling and log-probabilities over shared keys and values.
+
+A group of G completions has one prompt. Its keys and values are computed once and repeated G times, which
+is exact, with gradients too; the stock path computes them G times.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache
+
+from tpru.models.prompts import PromptBatch
+
+# Dropping rows copies the cache; it pays once this share of them has ended.
+KEEP_ABOVE = 0.75
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How completions are drawn; ``temperature`` 0 takes the most probable token."""
+
+    temperature: float
+    max_tokens: int
+    end: int
+    banned: tuple[int, ...]
+
+
+def read(model: Any, prompts: PromptBatch, owner: Tensor) -> tuple[DynamicCache, Tensor]:
+    """Keys and values of the prompts, one row per completion, and their last hidden states (m, width).
+
+    Args:
+        model: the causal model.
+        prompts: n prompts.
+        owner: (m,) which prompt each completion belongs to.
+    """
+    cache = DynamicCache(config=model.config.get_text_config())
+    hidden = _language(model)(
+        inputs_embeds=prompts.embeds,
+        attention_mask=prompts.mask,
+        position_ids=prompts.positions,
+        past_key_values=cache,
+        use_cache=True,
+    ).last_hidden_state
+    cache.batch_select_indices(owner)
+    return cache, hidden[:, -1][owner]
+
+
+@torch.no_grad()
+def sample(model: Any, prompts: PromptBatch, owner: Tensor, how: Sampling) -> list[list[int]]:
+    """One completion per entry of ``owner`` (m,), each with its end token if that came in time.
+
+    Rows that have ended leave the batch when they are many, so that they stop costing. Draws come from
+    torch's global generator.
+    """
+    cache, last = read(model, prompts, owner)
+    logits = model.lm_head(last)
+    mask, positions = prompts.mask[owner], prompts.after[owner]
+    rows = torch.arange(len(owner), device=owner.device)
+    out: list[list[int]] = [[] for _ in range(len(owner))]
+    for step in range(how.max_tokens):
+        tokens = draw(logits, how)
+        for row, token in zip(rows.tolist(), tokens.tolist(), strict=True):
+            out[row].append(token)
+        going = tokens != how.end
+        if step + 1 == how.max_tokens or not going.any():
+            break
+        if int(going.sum()) < KEEP_ABOVE * len(going):
+            kept = going.nonzero().squeeze(1)
+            cache.batch_select_indices(kept)
+            tokens, mask, positions, rows = tokens[kept], mask[kept], positions[kept], rows[kept]
+        mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
+        hidden = _language(model)(
+            inputs_embeds=model.get_input_embeddings()(tokens[:, None]),
+            attention_mask=mask,
+            position_ids=positions[None, :, None].expand(3, -1, -1),
+            past_key_values=cache,
+            use_cache=True,
+        ).last_hidden_state
+        logits = model.lm_head(hidden[:, -1])
+        positions = positions + 1
+    return [_cut(tokens, how.end) for tokens in out]
+
+
+def draw(logits: Tensor, how: Sampling) -> Tensor:
+    """One token per row of logits (n, vocabulary)."""
+    logits = logits.float()
+    if how.banned:
+        logits[:, list(how.banned)] = float("-inf")
+    if how.temperature == 0.0:
+        return logits.argmax(dim=-1)
+    chances = torch.softmax(logits / how.temperature, dim=-1)
+    return torch.multinomial(chances, 1).squeeze(1)
+
+
+def _cut(tokens: list[int], end: int) -> list[int]:
+    return tokens[: tokens.index(end) + 1] if end in tokens else tokens
+
+
+def completion_logits(
+    model: Any, prompts: PromptBatch, owner: Tensor, completions: Tensor, mask: Tensor
+) -> Tensor:
+    """Logits (m, length, vocabulary) that predict each completion token, with gradients.
+
+    Args:
+        model: the causal model.
+        prompts: n prompts.
+        owner: (m,) which prompt each completion belongs to.
+        completions: (m, length) token ids, padded on the right.
+        mask: (m, length) of 1 for tokens.
+    """
+    cache, last = read(model, prompts, owner)
+    steps = torch.arange(completions.shape[1] - 1, device=completions.device)
+    positions = prompts.after[owner][:, None] + steps
+    hidden = _language(model)(
+        inputs_embeds=model.get_input_embeddings()(completions[:, :-1]),
+        attention_mask=torch.cat([prompts.mask[owner], mask[:, :-1]], dim=1),
+        position_ids=positions[None].expand(3, -1, -1),
+        past_key_values=cache,
+        use_cache=True,
+    ).last_hidden_state
+    logits: Tensor = model.lm_head(torch.cat([last[:, None], hidden], dim=1))
+    return logits
+
+
+def _language(model: Any) -> Any:
+    return model.model.language_model

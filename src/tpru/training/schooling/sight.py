@@ -1,0 +1,135 @@
+"""First the vision tower alone: linear readers of its tokens must tell what a moment shows.
+
+Language and vision together from random weights learn nothing for a long time; a tower that already
+holds the state of the scene in its tokens can be spoken about at once.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from tpru.models.vision import encode_pictures
+from tpru.training.schooling.scenes import Scene
+
+FRAMES_PER_SCENE = 4
+LEAST_SEEN = 12
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """What can be said of a frame: words of steps, and answers by question (with the question's column
+    range in ``spans``)."""
+
+    words: dict[str, int]
+    answers: dict[tuple[str, str], int]
+    spans: dict[str, tuple[int, int]]
+
+
+def vocabulary(scenes: list[Scene]) -> Vocabulary:
+    """Words and answers that occur often enough to be learned."""
+    words: Counter[str] = Counter()
+    answers: Counter[tuple[str, str]] = Counter()
+    for scene in scenes:
+        for step, facts in zip(scene.steps, scene.facts, strict=True):
+            words.update(set(step.split()))
+            answers.update(set(facts))
+    kept = sorted(w for w, n in words.items() if n >= LEAST_SEEN)
+    known = sorted(a for a, n in answers.items() if n >= LEAST_SEEN)
+    spans: dict[str, tuple[int, int]] = {}
+    for column, (question, _) in enumerate(known):
+        first = spans.get(question, (column, column))[0]
+        spans[question] = (first, column + 1)
+    return Vocabulary({w: i for i, w in enumerate(kept)}, {a: i for i, a in enumerate(known)}, spans)
+
+
+class Readers(nn.Module):
+    """Linear readers of the tokens of one picture, and a comparison of two."""
+
+    def __init__(self, tokens: int, width: int, words: Vocabulary) -> None:
+        super().__init__()
+        self.words = nn.Linear(tokens * width, len(words.words))
+        self.answers = nn.Linear(tokens * width, max(1, len(words.answers)))
+        self.progress = nn.Linear(tokens * width, 1)
+        self.small = nn.Linear(tokens * width, 128)
+        self.earlier = nn.Sequential(nn.Linear(256, 128), nn.GELU(), nn.Linear(128, 1))
+
+    def before(self, first: Tensor, second: Tensor) -> Tensor:
+        """Logit that the first picture was taken before the second; antisymmetric by construction."""
+        a, b = self.small(first), self.small(second)
+        logit: Tensor = self.earlier(torch.cat([a, b], -1)) - self.earlier(torch.cat([b, a], -1))
+        return logit.squeeze(-1)
+
+
+@dataclass(frozen=True)
+class Look:
+    """A batch of frames: indices (scene, frame), and what can be said of them."""
+
+    scenes: list[int]
+    frames: list[int]
+
+
+def draw(scenes: list[Scene], batch: int, rng: np.random.Generator) -> Look:
+    """``batch`` frames, some of every drawn scene."""
+    chosen = rng.integers(len(scenes), size=batch // FRAMES_PER_SCENE)
+    out = Look([], [])
+    for s in chosen:
+        n = len(scenes[s].steps)
+        for f in rng.choice(n, FRAMES_PER_SCENE, replace=n < FRAMES_PER_SCENE):
+            out.scenes.append(int(s))
+            out.frames.append(int(f))
+    return out
+
+
+def targets(scenes: list[Scene], look: Look, known: Vocabulary) -> dict[str, Tensor]:
+    """Words (n, words), answers and which of them were asked (n, answers), progress (n,)."""
+    n = len(look.frames)
+    words = torch.zeros(n, len(known.words))
+    answers = torch.zeros(n, max(1, len(known.answers)))
+    asked = torch.zeros_like(answers)
+    progress = torch.zeros(n)
+    for row, (s, f) in enumerate(zip(look.scenes, look.frames, strict=True)):
+        scene = scenes[s]
+        for word in set(scene.steps[f].split()):
+            if word in known.words:
+                words[row, known.words[word]] = 1
+        for question, answer in scene.facts[f]:
+            if (question, answer) in known.answers:
+                start, end = known.spans[question]
+                asked[row, start:end] = 1
+                answers[row, known.answers[(question, answer)]] = 1
+        progress[row] = scene.progress[f]
+    return {"words": words, "answers": answers, "asked": asked, "progress": progress}
+
+
+def losses(
+    visual: Any,
+    readers: Readers,
+    patches: Tensor,
+    grid: tuple[int, int],
+    look: Look,
+    wanted: dict[str, Tensor],
+) -> dict[str, Tensor]:
+    """The parts of the loss of one batch; ``order_right`` is a share, not a loss."""
+    seen = encode_pictures(visual, patches, grid).flatten(1)
+    each = functional.binary_cross_entropy_with_logits
+    words = each(readers.words(seen), wanted["words"], reduction="none")
+    answers = each(readers.answers(seen), wanted["answers"], reduction="none")
+    progress = functional.mse_loss(torch.sigmoid(readers.progress(seen)).squeeze(-1), wanted["progress"])
+    n = len(look.frames)
+    pairs = [(i, j) for i in range(n) for j in range(i + 1, n) if look.scenes[i] == look.scenes[j]]
+    pairs = [(i, j) for i, j in pairs if look.frames[i] != look.frames[j]]
+    first, second = (torch.tensor(p) for p in zip(*pairs, strict=True))
+    before = torch.tensor([float(look.frames[i] < look.frames[j]) for i, j in pairs])
+    logit = readers.before(seen[first], seen[second])
+    return {
+        "words": words.sum(1).mean() * 0.3,
+        "answers": (answers * wanted["asked"]).sum(1).mean() * 0.3,
+        "progress": progress * 10,
+        "order": each(logit, before) * 2,
+        "order_right": ((logit > 0) == (before > 0)).float().mean().detach(),
+    }
