@@ -75,3 +75,15 @@ class UpstreamError(TpruError):
     """An output of an earlier stage is missing or is not what that stage recorded."""
 
     exit_code = 20
+
+
+class EndpointError(TpruError):
+    """A model behind an endpoint is not named, not reachable, or turns requests away."""
+
+    exit_code = 21
+
+
+class ShortcutError(TpruError):
+    """The items can be answered without understanding them."""
+
+    exit_code = 22

@@ -15,14 +15,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tpru.config.compose import compose, freeze, leaves, unit_config, unit_names
+from tpru.config.compose import ON_REQUEST, compose, freeze, leaves, unit_config, unit_names
 from tpru.config.schema import Config
 from tpru.errors import ConfigError, TpruError
 from tpru.files import short_hash, write_json, written_whole
 
 PLAN_VARIABLE = "TPRU_PLAN"
 COMMAND_VARIABLE = "TPRU_COMMAND"
-WEIGHTS_FROM = {"base": "base_model", "sft": "sft", "grpo": "grpo", "grpo_blind": "grpo"}
+WEIGHTS_FROM = {
+    "base": "base_model",
+    "sft": "sft",
+    "sft_continued": "sft_continued",
+    "grpo": "grpo",
+    "grpo_from_base": "grpo_from_base",
+    "grpo_blind": "grpo",
+}
 
 
 @dataclass(frozen=True)
@@ -130,7 +137,7 @@ def command_line() -> str:
 def write_plan(made: Plan) -> Path:
     """Write the resolved config of every unit, once for each content; return the folder."""
     saved = {"config": made.config.model_dump(mode="json"), "overrides": list(made.overrides)}
-    parts = {unit: unit_config(made.config, unit) for unit in made.units}
+    parts = {unit: unit_config(made.config, unit) for unit in (*made.units, *ON_REQUEST)}
     folder = Path(made.path(f"plans/{short_hash([saved, parts])}")).absolute()
     if not folder.exists():
         with written_whole(folder) as temporary:

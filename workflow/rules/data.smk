@@ -58,8 +58,6 @@ rule describe:
 
 
 rule processor:
-    input:
-        describe=PLAN.path("describe/run.json"),
     output:
         PLAN.path("processor/run.json"),
     log:

@@ -33,3 +33,24 @@ rule report:
         leaves=PLAN.leaves("report"),
     shell:
         PLAN.command("report")
+
+
+# On request alone: a page on which people answer a sample of the items.
+rule audit:
+    input:
+        synthesize=PLAN.path("synthesize/run.json"),
+    output:
+        page=PLAN.path("audit/index.html"),
+        run=PLAN.path("audit/run.json"),
+    log:
+        PLAN.path("logs/audit.log"),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        leaves=PLAN.leaves("audit"),
+    shell:
+        PLAN.command("audit")

@@ -1,10 +1,7 @@
-# Base model, SFT and GRPO. On a cluster the profile gives sft and grpo their GPUs.
+# Base model, SFT, GRPO and the arms beside them. On a cluster the profile gives trainings their GPUs.
 
 
 rule base_model:
-    input:
-        processor=PLAN.path("processor/run.json"),
-        synthesize=PLAN.path("synthesize/run.json"),
     output:
         PLAN.path("base_model/run.json"),
     log:
@@ -60,3 +57,62 @@ rule grpo:
         leaves=PLAN.leaves("grpo"),
     shell:
         PLAN.command("grpo")
+
+
+rule sft_continued:
+    input:
+        sft=PLAN.path("sft/run.json"),
+        processor=PLAN.path("processor/run.json"),
+        synthesize=PLAN.path("synthesize/run.json"),
+    output:
+        PLAN.path("sft_continued/run.json"),
+    log:
+        PLAN.path("logs/sft_continued.log"),
+    conda:
+        "../../environment.yml"
+    threads: 8
+    resources:
+        mem_mb=16000,
+        runtime=1440,
+    params:
+        leaves=PLAN.leaves("sft_continued"),
+    shell:
+        PLAN.command("sft_continued")
+
+
+rule grpo_from_base:
+    input:
+        base_model=PLAN.path("base_model/run.json"),
+        synthesize=PLAN.path("synthesize/run.json"),
+    output:
+        PLAN.path("grpo_from_base/run.json"),
+    log:
+        PLAN.path("logs/grpo_from_base.log"),
+    conda:
+        "../../environment.yml"
+    threads: 8
+    resources:
+        mem_mb=16000,
+        runtime=2880,
+    params:
+        leaves=PLAN.leaves("grpo_from_base"),
+    shell:
+        PLAN.command("grpo_from_base")
+
+
+# On request alone: the weights that ship with the package, from nothing.
+rule tiny_base:
+    output:
+        PLAN.path("tiny_base/run.json"),
+    log:
+        PLAN.path("logs/tiny_base.log"),
+    conda:
+        "../../environment.yml"
+    threads: 64
+    resources:
+        mem_mb=16000,
+        runtime=480,
+    params:
+        leaves=PLAN.leaves("tiny_base"),
+    shell:
+        PLAN.command("tiny_base")

@@ -22,7 +22,13 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 CONF = REPOSITORY / "conf"
 
 # Stages with a random choice in them; the others do not read the seed and do not rerun when it changes.
-SEEDED = ("describe", "synthesize", "base_model", "sft", "grpo", "report")
+SEEDED = ("describe", "synthesize", "sft", "sft_continued", "grpo", "grpo_from_base", "report")
+
+# Arms of training that are run only where they are evaluated.
+ARMS = ("sft_continued", "grpo_from_base")
+
+# Units that nothing depends on and that run only when they are asked for by name; they read the seed too.
+ON_REQUEST = ("audit", "tiny_base")
 
 # Frozen files are primary Hydra configs: these lines keep Hydra from making folders and log files.
 QUIET_HYDRA = {
@@ -92,7 +98,7 @@ def _written(location: tuple[int | str, ...]) -> str:
 
 
 def unit_names(config: Config) -> list[str]:
-    """All units of an experiment in the order of the DAG."""
+    """All units of an experiment in the order of the DAG, without those that run on request."""
     models = [f"evaluate/{m}/{b}" for m in config.evaluate.models for b in config.benchmarks]
     return [
         *(f"download/{s}" for s in config.sources),
@@ -103,6 +109,7 @@ def unit_names(config: Config) -> list[str]:
         "base_model",
         "sft",
         "grpo",
+        *(arm for arm in ARMS if arm in config.evaluate.models),
         *models,
         "report",
     ]
@@ -114,33 +121,34 @@ def unit_config(config: Config, unit: str) -> dict[str, Any]:
     Raises:
         ConfigError: there is no such unit in this experiment.
     """
-    if unit not in unit_names(config):
-        raise ConfigError(f"unit {unit!r} is not one of {unit_names(config)}")
+    known = [*unit_names(config), *ON_REQUEST]
+    if unit not in known:
+        raise ConfigError(f"unit {unit!r} is not one of {known}")
     stage, _, rest = unit.partition("/")
     whole = config.model_dump(mode="json")
     model = whole["model"]
     sources = sorted(whole["sources"])
     parts: dict[str, dict[str, Any]] = {
         "describe": {"describe": whole["describe"], "sources": sources},
-        "processor": {
-            "processor": whole["processor"],
-            "model": processor_part(model),
-            "sources": sources,
-        },
+        "processor": {"processor": whole["processor"], "model": processor_part(model)},
         "synthesize": {"synthesize": whole["synthesize"], "sources": sources},
-        "base_model": {
-            "base_model": whole["base_model"],
-            "model": model,
-            "sources": sources,
-        },
+        "base_model": {"base_model": whole["base_model"], "model": model},
+        "tiny_base": {"tiny_base": whole["tiny_base"]},
         "sft": {"sft": whole["sft"], "model": model},
+        "sft_continued": {"sft": whole["sft"], "sft_continued": whole["sft_continued"], "model": model},
         "grpo": {"grpo": whole["grpo"], "model": model},
+        "grpo_from_base": {
+            "grpo": whole["grpo"],
+            "grpo_from_base": whole["grpo_from_base"],
+            "model": model,
+        },
         "report": {
             "report": whole["report"],
             "sources": sources,
             "models": whole["evaluate"]["models"],
             "benchmarks": sorted(whole["benchmarks"]),
         },
+        "audit": {"audit": whole["audit"]},
     }
     if stage == "download":
         source = {k: v for k, v in whole["sources"][rest].items() if k != "extract"}
@@ -152,7 +160,7 @@ def unit_config(config: Config, unit: str) -> dict[str, Any]:
         asked = {k: v for k, v in whole["evaluate"].items() if k != "models"}
         benchmark = whole["benchmarks"][rest.split("/")[1]]
         parts["evaluate"] = {"evaluate": asked, "benchmark": benchmark, "model": model}
-    random = stage in SEEDED or parts[stage].get("source", {}).get("kind") == "simulated"
+    random = stage in (*SEEDED, *ON_REQUEST) or parts[stage].get("source", {}).get("kind") == "simulated"
     seed = {"seed": config.seed} if random else {}
     return {"name": config.name, "unit": unit, **seed, **parts[stage]}
 
@@ -160,8 +168,7 @@ def unit_config(config: Config, unit: str) -> dict[str, Any]:
 def processor_part(model: dict[str, Any]) -> dict[str, Any]:
     """The values of a model that its tokenizer and picture processor depend on."""
     keys = ("kind", "repo", "revision", "min_pixels", "max_pixels")
-    vocabulary = model["tiny"]["vocabulary"] if model["kind"] == "tiny" else 0
-    return {**{k: model[k] for k in keys}, "vocabulary": vocabulary}
+    return {k: model[k] for k in keys}
 
 
 def leaves(value: Any, prefix: str = "") -> list[str]:

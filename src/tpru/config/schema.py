@@ -9,13 +9,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from tpru.records import SPLITS, TASKS, Scenario
+from tpru.records import SPLITS, TASKS, Scenario, Split
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[int, Field(ge=1)]
 Count = Annotated[int, Field(ge=0)]
 Rate = Annotated[float, Field(gt=0.0)]
+ModelName = Literal["base", "sft", "sft_continued", "grpo", "grpo_from_base", "grpo_blind"]
 
 
 class Strict(BaseModel):
@@ -32,6 +33,7 @@ class ExtractConfig(Strict):
     every: Positive
     min_change: Annotated[float, Field(gt=0.0, lt=1.0)]
     max_key_frames: Annotated[int, Field(ge=3, le=64)]
+    spacing: Positive
     stride: Positive
     max_sequences: Positive
     jpeg_quality: Annotated[int, Field(ge=1, le=100)]
@@ -55,11 +57,19 @@ class SourceBase(Strict):
     extract: dict[str, Any]
 
 
+class LevelCounts(Strict):
+    """Number of episodes by level (arXiv 2503.24376)."""
+
+    L1: Positive
+    L2: Count
+    L3: Count
+
+
 class SimulatedSource(SourceBase):
     """conf/source/simulated_*.yaml: an embedded simulator."""
 
     kind: Literal["simulated"]
-    episodes: Positive
+    episodes: LevelCounts
     size: Annotated[int, Field(ge=56, le=1024)]
     first_seed: Count
 
@@ -92,19 +102,55 @@ class ScreenAgentSource(SourceBase):
     max_episodes: Count
 
 
+class LdrawSource(SourceBase):
+    """conf/source/ldraw.yaml: building sets as LDraw models, built step by step."""
+
+    kind: Literal["ldraw"]
+    path: str
+    parts: str
+    size: Annotated[int, Field(ge=56, le=1024)]
+    min_visible: Annotated[float, Field(gt=0.0, le=0.5)]
+    max_models: Count
+    azimuth: Annotated[float, Field(ge=-180.0, le=180.0)]
+    elevation: Annotated[float, Field(ge=0.0, le=80.0)]
+
+
 Source = Annotated[
-    SimulatedSource | EpisodesSource | LerobotSource | ScreenAgentSource,
+    SimulatedSource | EpisodesSource | LerobotSource | ScreenAgentSource | LdrawSource,
     Field(discriminator="kind"),
 ]
+
+
+class EndpointConfig(Strict):
+    """A vision-language model behind an OpenAI-compatible endpoint, and what it is asked."""
+
+    model: Annotated[str, Field(min_length=1)]
+    judge: bool
+    blind_order: bool
+    show_goal: bool
+    max_side: Annotated[int, Field(ge=28, le=4096)]
+    temperature: Annotated[float, Field(ge=0.0, le=2.0)]
+    max_tokens: Positive
+    asks: Annotated[int, Field(ge=1, le=10)]
+    concurrency: Annotated[int, Field(ge=1, le=256)]
+    retries: Annotated[int, Field(ge=0, le=50)]
+    timeout_s: Rate
 
 
 class DescribeConfig(Strict):
     """conf/describe: how captions are made."""
 
     version: Positive
-    captioner: Literal["template"]
+    captioner: Literal["template", "endpoint"]
     detail: Literal["goal", "steps"]
     other_actions: dict[Scenario, tuple[str, ...]]
+    endpoint: EndpointConfig | None
+
+    @model_validator(mode="after")
+    def _has_endpoint(self) -> "DescribeConfig":
+        if self.captioner == "endpoint" and self.endpoint is None:
+            raise ValueError("captioner=endpoint needs the values under `endpoint`: choose describe=endpoint")
+        return self
 
 
 class NegativeRates(Strict):
@@ -144,6 +190,7 @@ class SynthesizeConfig(Strict):
     max_pictures: Positive
     max_tokens: Positive
     max_test_items: Count
+    guessers: Literal["warn", "fail"]
 
     @model_validator(mode="after")
     def _known_tasks(self) -> "SynthesizeConfig":
@@ -189,12 +236,9 @@ class ModelConfig(Strict):
     max_pixels: Positive
     dtype: Literal["float32", "bfloat16"]
     attention: Literal["eager", "sdpa", "flash_attention_2"]
-    tiny: TinyDims | None
 
     @model_validator(mode="after")
     def _complete(self) -> "ModelConfig":
-        if self.kind == "tiny" and self.tiny is None:
-            raise ValueError("kind=tiny needs the sizes under `tiny`")
         if self.kind == "hub" and not (self.repo and len(self.revision) == 40):
             raise ValueError("kind=hub needs `repo` and a 40-digit commit as `revision`")
         if self.min_pixels > self.max_pixels:
@@ -216,17 +260,33 @@ class ProcessorModel(Strict):
     revision: str
     min_pixels: Positive
     max_pixels: Positive
-    vocabulary: Count
 
 
 class BaseModelConfig(Strict):
-    """conf/base_model: how the tiny base is given sight and speech; unused for hub models."""
+    """conf/base_model: the model that everything starts from."""
 
     version: Positive
-    steps: Count
-    batch_size: Positive
+
+
+class Phase(Strict):
+    """One phase of the schooling of the tiny base."""
+
+    steps: Positive
+    batch_size: Annotated[int, Field(ge=4)]
     learning_rate: Rate
     save_every: Positive
+
+
+class TinyBaseConfig(Strict):
+    """conf/tiny_base: how the shipped tiny base was made."""
+
+    version: Positive
+    episodes_per_scenario: Annotated[int, Field(ge=8)]
+    side: Annotated[int, Field(ge=56, multiple_of=28)]
+    dims: TinyDims
+    precision: Literal["float32", "bfloat16"]
+    sight: Phase
+    speech: Phase
 
 
 class LoraSettings(Strict):
@@ -272,6 +332,20 @@ class SftConfig(TrainerSettings):
     """conf/sft: supervised warm-up on reasoning and answer."""
 
     epochs: Positive
+
+
+class SftContinuedConfig(Strict):
+    """conf/sft_continued: the control arm, more SFT instead of GRPO; all else as in SFT."""
+
+    version: Positive
+    epochs: Positive
+    splits: Annotated[tuple[Literal["sft", "grpo"], ...], Field(min_length=1)]
+
+
+class GrpoFromBaseConfig(Strict):
+    """conf/grpo_from_base: the arm without a warm-up; all else as in GRPO."""
+
+    version: Positive
 
 
 class RewardConfig(Strict):
@@ -329,7 +403,7 @@ class EvaluateConfig(Strict):
     """conf/evaluate: how models are asked."""
 
     version: Positive
-    models: tuple[Literal["base", "sft", "grpo", "grpo_blind"], ...]
+    models: tuple[ModelName, ...]
     batch_size: Positive
     max_new_tokens: Positive
 
@@ -342,6 +416,16 @@ class ReportConfig(Strict):
     contact_sheet_sequences: Count
     confidence: Annotated[float, Field(gt=0.5, lt=1.0)]
     bootstrap_samples: Positive
+
+
+class AuditConfig(Strict):
+    """conf/audit: which items people are asked."""
+
+    version: Positive
+    items: Positive
+    splits: tuple[Split, ...]
+    picture_side: Annotated[int, Field(ge=56, le=1024)]
+    readers: tuple[str, ...]
 
 
 class Config(Strict):
@@ -357,11 +441,15 @@ class Config(Strict):
     model: ModelConfig
     processor: ProcessorConfig
     base_model: BaseModelConfig
+    tiny_base: TinyBaseConfig
     sft: SftConfig
+    sft_continued: SftContinuedConfig
     grpo: GrpoConfig
+    grpo_from_base: GrpoFromBaseConfig
     evaluate: EvaluateConfig
     benchmarks: dict[Name, BenchmarkConfig]
     report: ReportConfig
+    audit: AuditConfig
 
     @model_validator(mode="after")
     def _across_groups(self) -> "Config":

@@ -17,7 +17,19 @@ SUBSETS: tuple[Subset, ...] = ("all", "answerable", "unanswerable")
 CHANCE = "chance"
 MAJORITY = "majority"
 ALWAYS_NONE = "always_none"
-BASELINES = (CHANCE, MAJORITY, ALWAYS_NONE)
+GUESS_TEXT_RULES = "guess_text_rules"
+GUESS_TEXT_TRAINED = "guess_text_trained"
+GUESS_PIXELS = "guess_pixels"
+GUESS_FEATURES = "guess_features"
+BASELINES = (
+    CHANCE,
+    MAJORITY,
+    ALWAYS_NONE,
+    GUESS_TEXT_RULES,
+    GUESS_TEXT_TRAINED,
+    GUESS_PIXELS,
+    GUESS_FEATURES,
+)
 
 
 @dataclass(frozen=True)
@@ -98,13 +110,24 @@ def majority_rows(train_items: Sequence[Item], items: Sequence[Item], benchmark:
         counts.setdefault((item.task, answer_form(item)), Counter())[item.answer] += 1
     common = {form: min(c, key=lambda answer: (-c[answer], answer)) for form, c in counts.items()}
     answers = [common.get((item.task, answer_form(item)), "") for item in items]
-    return _constant_rows(items, answers, MAJORITY, benchmark)
+    return answer_rows(items, answers, MAJORITY, benchmark)
 
 
 def always_none_rows(items: Sequence[Item], benchmark: str) -> list[Row]:
     """Rows of always choosing the reject option; items without one count as wrong."""
     answers = [next((o.letter for o in item.options if o.kind == "none"), "") for item in items]
-    return _constant_rows(items, answers, ALWAYS_NONE, benchmark)
+    return answer_rows(items, answers, ALWAYS_NONE, benchmark)
+
+
+def answer_rows(items: Sequence[Item], answers: Sequence[str], model: str, benchmark: str) -> list[Row]:
+    """Rows of a baseline's answers, one per item in their order; "" for an item it has no answer to."""
+    predictions = [
+        Prediction(item.item_id, model, benchmark, answer, answer, answer == item.answer, 0)
+        for item, answer in zip(items, answers, strict=True)
+    ]
+    # a baseline without an answer for some form is wrong there, not unreadable
+    rows = score(items, predictions, model, benchmark)
+    return [dataclasses.replace(row, unparsable=0.0) for row in rows]
 
 
 def compare(
@@ -150,15 +173,16 @@ def compare(
 
 def chance(item: Item) -> float:
     """Probability that a uniform guess over options, or over orders of the labels, is right."""
-    return 1 / len(item.options) if item.options else 1 / math.factorial(_n_labels(item))
+    return 1 / len(item.options) if item.options else 1 / math.factorial(n_labels(item))
 
 
 def answer_form(item: Item) -> str:
     """The form of the expected answer: "options", or "permutation" with the number of labels."""
-    return "options" if item.options else f"permutation {_n_labels(item)}"
+    return "options" if item.options else f"permutation {n_labels(item)}"
 
 
-def _n_labels(item: Item) -> int:
+def n_labels(item: Item) -> int:
+    """How many pictures the answer of an item without options puts in order."""
     # labels are single characters; the answer may be written with or without separators
     return sum(character.isalnum() for character in item.answer)
 
@@ -209,13 +233,3 @@ def _row(
         high=interval.high,
         unparsable=unparsable,
     )
-
-
-def _constant_rows(items: Sequence[Item], answers: Sequence[str], model: str, benchmark: str) -> list[Row]:
-    predictions = [
-        Prediction(item.item_id, model, benchmark, answer, answer, answer == item.answer, 0)
-        for item, answer in zip(items, answers, strict=True)
-    ]
-    # a baseline without an answer for some form is wrong there, not unreadable
-    rows = score(items, predictions, model, benchmark)
-    return [dataclasses.replace(row, unparsable=0.0) for row in rows]

@@ -15,6 +15,7 @@ from tpru.runtime import threads
 
 WEIGHTS = ["*.json", "*.safetensors", "*.txt", "*.jinja"]
 TEXT_ONLY = ["*.json", "*.txt", "*.jinja"]
+SHIPPED_BASE = Path(__file__).parent / "tiny_base"
 
 
 def prepare() -> None:

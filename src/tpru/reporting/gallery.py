@@ -74,7 +74,7 @@ def gallery_view(gallery: Sequence[GalleryItem], frames: FrameStore) -> list[Sho
         Shown(
             entry.item,
             _traits(entry.item),
-            tuple(_parts(entry.item, large)),
+            tuple(prompt_parts(entry.item, large)),
             tuple(_choice(option, entry.item, small) for option in entry.item.options),
             entry.answers,
         )
@@ -109,7 +109,8 @@ def _traits(item: Item) -> tuple[str, ...]:
     return (plain(item.task), item.scenario, item.source, kinds[item.negative_kind])
 
 
-def _parts(item: Item, uris: dict[str, str]) -> list[Part]:
+def prompt_parts(item: Item, uris: dict[str, str]) -> list[Part]:
+    """The prompt as runs of text and of labelled pictures, given the data URI of every picture."""
     origins = {i: _origin(order) for i, order in zip(item.shown, item.order, strict=False)}
     parts: list[Part] = []
     for block in item.prompt:

@@ -64,7 +64,8 @@ class ReportInputs:
     """Everything the page shows.
 
     ``curves`` maps a stage to its logged records, each with a "step" beside its metrics.
-    ``contact_sheet`` holds titles with the frame ids of a sequence in time order.
+    ``contact_sheet`` holds titles with the frame ids of a sequence in time order. ``seconds`` is how long
+    the last training of each model took.
     """
 
     experiment: str
@@ -76,6 +77,7 @@ class ReportInputs:
     data_card: DataCard
     contact_sheet: list[tuple[str, list[str]]]
     provenance: Provenance
+    seconds: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,7 @@ def _view(inputs: ReportInputs) -> dict[str, Any]:
         "benchmarks": [
             _benchmark(inputs, name) for name in tables.distinct(r.benchmark for r in inputs.rows)
         ],
+        "overview": tables.overview(inputs.rows, inputs.seconds),
         "curves": [(stage, figure) for stage, figure in curves if figure],
         "gallery": gallery_view(inputs.gallery, inputs.frames),
         "card": inputs.data_card,

@@ -88,6 +88,17 @@ def accuracy_cell(row: Row | None) -> Cell:
     return Cell(percent(row.accuracy), f"{interval}\N{EN SPACE}n {row.n}")
 
 
+def overview(rows: Sequence[Row], seconds: dict[str, float]) -> Table:
+    """Models against benchmarks (levels), all tasks together, and how long their last training took."""
+    benchmarks = distinct(row.benchmark for row in rows)
+    lines = []
+    for model in models_in_order(rows):
+        cells = [accuracy_cell(find(rows, model, b)) for b in benchmarks]
+        took = Cell(f"{seconds[model]:.0f} s") if model in seconds else Cell("\N{EN DASH}")
+        lines.append(Line(model, (*cells, took), model in BASELINES))
+    return Table(("model", *benchmarks, "last training"), tuple(lines))
+
+
 def accuracy_by_task(rows: Sequence[Row], benchmark: str) -> Table:
     """Models against tasks, the margin first."""
     columns = _present(rows, benchmark, TASKS, lambda row: row.task)

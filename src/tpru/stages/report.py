@@ -3,6 +3,7 @@
 python -m tpru.stages.report experiment=demo
 """
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from itertools import combinations
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import yaml
 
 from tpru.config.schema import ReportConfig
+from tpru.evaluation.guessers import guesser_rows
 from tpru.evaluation.scoring import (
     Comparison,
     Row,
@@ -19,18 +21,18 @@ from tpru.evaluation.scoring import (
     majority_rows,
     score,
 )
-from tpru.files import write_json, write_text
-from tpru.pipeline import command_line
+from tpru.files import read_json, write_json, write_text
+from tpru.pipeline import WEIGHTS_FROM, command_line
 from tpru.randomness import generator
 from tpru.records import Item, Prediction, Sequence
 from tpru.reporting.gallery import GalleryItem
 from tpru.reporting.page import DataCard, Provenance, ReportInputs, SourceEntry, build_page
 from tpru.run import Run, code, say, stage
-from tpru.stages.inputs import items_of, sources
+from tpru.stages.inputs import item_frames, items_of, sources
 from tpru.store import FrameStore, read_records
 from tpru.training.callbacks import read_log
 
-TRAINED = ("base_model", "sft", "grpo")
+TRAINED = ("sft", "sft_continued", "grpo", "grpo_from_base")
 Answers = dict[str, list[Prediction]]
 
 
@@ -39,14 +41,15 @@ def main(run: Run) -> None:
     config = ReportConfig(**run.config["report"])
     train, test = items_of(run, "sft", "grpo"), items_of(run, "test")
     answers = {b: benchmark_answers(run, b) for b in run.config["benchmarks"]}
+    pictures = item_frames(run)
     rows: list[Row] = []
     comparisons: list[Comparison] = []
-    for benchmark, by_model in answers.items():
-        asked = asked_items(test, by_model)
+    for benchmark, asked, by_model in by_level(test, answers):
         rows += [
             *chance_rows(asked, benchmark),
             *majority_rows(train, asked, benchmark),
             *always_none_rows(asked, benchmark),
+            *guesser_rows(train, asked, pictures, benchmark),
         ]
         for model, predictions in by_model.items():
             rows += score(asked, predictions, model, benchmark)
@@ -57,16 +60,17 @@ def main(run: Run) -> None:
             experiment=run.name,
             rows=rows,
             comparisons=comparisons,
-            curves={s: read_log(run.results / s / "log.jsonl") for s in TRAINED},
+            curves={s: read_log(run.results / s / "log.jsonl") for s in trained(run)},
             gallery=gallery(test, answers, config.gallery_items, run.seed),
             frames=FrameStore([*extracted(run), run.upstream("synthesize").path("frames.parquet")]),
             data_card=data_card(run),
             contact_sheet=contact_sheet(run, config.contact_sheet_sequences),
             provenance=provenance(run),
+            seconds=training_seconds(run),
         )
     )
     write_text(run.output("index.html"), page)
-    run.metrics = {f"{r.model}/{r.task}": r.accuracy for r in rows if is_headline(r)}
+    run.metrics = {f"{r.benchmark}/{r.model}/{r.task}": r.accuracy for r in rows if is_headline(r)}
     run.tracker.artifact(run.folder / "index.html")
     run.tracker.artifact(run.folder / "metrics.json")
     for row in rows:
@@ -74,6 +78,11 @@ def main(run: Run) -> None:
             interval = f"[{row.low:.1%}, {row.high:.1%}]"
             say(f"{row.benchmark}  {row.model:12s} {row.accuracy:6.1%} {interval} of {row.n}")
     say(f"open {run.folder / 'index.html'}")
+
+
+def trained(run: Run) -> list[str]:
+    """The trainings whose models are shown."""
+    return [s for s in TRAINED if s in {WEIGHTS_FROM[m] for m in run.config["models"]}]
 
 
 def is_headline(row: Row) -> bool:
@@ -88,6 +97,17 @@ def benchmark_answers(run: Run, benchmark: str) -> Answers:
         path = run.upstream(f"evaluate/{model}/{benchmark}").path("predictions.parquet")
         out[model] = read_records(path, Prediction)
     return out
+
+
+def by_level(items: list[Item], answers: dict[str, Answers]) -> Iterator[tuple[str, list[Item], Answers]]:
+    """Every benchmark with its items and answers; one with levels is a benchmark per level."""
+    for benchmark, by_model in answers.items():
+        asked = asked_items(items, by_model)
+        for level in sorted({item.level for item in asked}):
+            chosen = [item for item in asked if item.level == level]
+            ids = {item.item_id for item in chosen}
+            kept = {m: [p for p in ps if p.item_id in ids] for m, ps in by_model.items()}
+            yield f"{benchmark} {level}".rstrip(), chosen, kept
 
 
 def asked_items(items: list[Item], answers: Answers) -> list[Item]:
@@ -184,6 +204,13 @@ def data_card(run: Run) -> DataCard:
     counts = {k: v for k, v in synthesize["counts"].items() if k != "dropped"}
     rejections["synthesis"] = synthesize["counts"]["dropped"]
     return DataCard(counts, rejections, entries)
+
+
+def training_seconds(run: Run) -> dict[str, float]:
+    """Seconds that the last training of every model took."""
+    stages = {m: WEIGHTS_FROM[m] for m in run.config["models"] if WEIGHTS_FROM[m] in trained(run)}
+    records = {m: read_json(run.results / s / "run.json") for m, s in stages.items()}
+    return {m: float(record["seconds"]) for m, record in records.items()}
 
 
 def provenance(run: Run) -> Provenance:

@@ -8,7 +8,8 @@ The build fails when anything of the test side is also on the training side.
 from collections import Counter
 
 from tpru.config.schema import SynthesizeConfig
-from tpru.errors import EmptySourceError
+from tpru.errors import EmptySourceError, ShortcutError
+from tpru.evaluation.guessers import beaten, guess_report, write_guess_report
 from tpru.files import write_json
 from tpru.models.processor import load_processor, token_counter
 from tpru.records import SPLITS, Caption, Item, Sequence
@@ -22,6 +23,10 @@ from tpru.synthesis.splits import assign, drop_near_duplicates, frame_ids
 from tpru.trajectories.signature import Signature, signature
 
 
+# On fewer items a guesser beats chance by luck too often.
+LEAST_GUESSED = 50
+
+
 def looks_of(sequences: list[Sequence], frames: FrameStore) -> dict[str, Signature]:
     """Signature of every picture of the sequences."""
     wanted = {f for s in sequences for f in frame_ids(s)}
@@ -32,9 +37,12 @@ def looks_of(sequences: list[Sequence], frames: FrameStore) -> dict[str, Signatu
 @stage("synthesize")
 def main(run: Run) -> None:
     config = SynthesizeConfig(**run.config["synthesize"])
-    sequences = all_sequences(run)
     path = run.upstream("describe").path("captions.parquet")
     captions = {c.sequence_id: c for c in read_records(path, Caption)}
+    extracted = all_sequences(run)
+    # A captioner may leave unclear sequences out; they then feed no distractors either.
+    sequences = [s for s in extracted if s.sequence_id in captions]
+    undescribed = len(extracted) - len(sequences)
     frames = source_frames(run)
     looks = looks_of(sequences, frames)
     splits = assign(sequences, config.splits, run.seed)
@@ -45,7 +53,8 @@ def main(run: Run) -> None:
     processor = load_processor(run.upstream("processor").path("processor"))
     count = token_counter(processor, frames)
     made = build(sequences, captions, splits, looks, config, run.seed, count)
-    dropped = {**made.dropped, **({"near_duplicate_of_training": left_out} if left_out else {})}
+    before = {"near_duplicate_of_training": left_out, "sequence_not_described": undescribed}
+    dropped = {**made.dropped, **{reason: n for reason, n in before.items() if n}}
     items = list(made.items)
     empty = [s for s in SPLITS if not any(i.split == s for i in items)]
     if empty:
@@ -58,12 +67,37 @@ def main(run: Run) -> None:
     checked = {"items": len(items), "pictures": len(shown), "leaks": [vars(k) for k in leaks]}
     write_json(run.output("leak_check.json"), checked)
     refuse_leaks(leaks)
+    check_guessers(run, config, items, frames)
     write_records(run.output("items.parquet"), Item, items)
     ordered = [f for f in frames.ids_in_order() if f in shown]
     write_frames(run.output("frames.parquet"), (frames.encoded(f) for f in ordered))
     run.counts = {**count_items(items), "dropped": dropped}
-    run.metrics = {"items": len(items), "pictures": len(shown), **_by_split(made)}
+    run.metrics |= {"items": len(items), "pictures": len(shown), **_by_split(made)}
     say(f"{len(items)} items {_by_split(made)}; dropped {dropped}; no leak")
+
+
+def check_guessers(run: Run, config: SynthesizeConfig, items: list[Item], frames: FrameStore) -> None:
+    """Let the guessers answer the test items; say where one beats chance by more than ten points.
+
+    Raises:
+        ShortcutError: there is such a place and the configuration says ``fail``.
+    """
+    train = [i for i in items if i.split != "test"]
+    rows = guess_report(train, [i for i in items if i.split == "test"], frames)
+    write_guess_report(run.output("guessers.json"), rows)
+    run.metrics["guessers_best_excess"] = max(r.excess for r in rows)
+    found = [r for r in beaten(rows) if r.n >= LEAST_GUESSED]
+    for r in found:
+        say(
+            f"shortcut: {r.guesser} answers {r.accuracy:.1%} of {r.n} {r.subset} {r.task} items "
+            f"({r.form}), chance is {r.chance:.1%}"
+        )
+    if found and config.guessers == "fail":
+        raise ShortcutError(
+            f"{len(found)} guesser(s) that see no order in the pictures beat chance by more than ten points: "
+            f"{run.folder / 'guessers.json'} lists them. Change the synthesis (distractors, negatives), or set "
+            "synthesize.guessers=warn to build all the same."
+        )
 
 
 def count_items(items: list[Item]) -> dict[str, dict[str, int]]:
@@ -72,6 +106,7 @@ def count_items(items: list[Item]) -> dict[str, dict[str, int]]:
         "source": [i.source for i in items],
         "scenario": [i.scenario for i in items],
         "family": [i.family or "unknown" for i in items],
+        "level": [i.level for i in items if i.level],
         "task": [i.task for i in items],
         "split": [i.split for i in items],
         "answer": [i.answer for i in items if i.options],

@@ -1,7 +1,7 @@
 """Captions of a sequence: what its pictures show, and another plausible action of the same scenario.
 
-A captioner is a function ``(sequences, config, seed) -> list[Caption]``; the template captioner works
-from goal and step text. A vision-language captioner fits the same signature.
+The template captioner here works from goal and step text; :mod:`tpru.synthesis.endpoint_captions` asks a
+vision-language model that sees the pictures. Both make :class:`~tpru.records.Caption` records.
 """
 
 import re
@@ -49,10 +49,15 @@ def phrase(goal: str) -> str:
     return f"{first} {rest}".strip()
 
 
-def sentence(sequence: Sequence, goal: str, steps_of: Sequence | None, config: DescribeConfig) -> str:
-    """The caption text; both versions begin with the same words."""
+def opening(sequence: Sequence, goal: str) -> str:
+    """What the pictures show, in one sentence; both versions of a caption begin with the same words."""
     noun = "screens" if sequence.scenario == "gui" else "pictures"
-    text = f"These {noun} show this task: {goal}."
+    return f"These {noun} show this task: {goal}."
+
+
+def sentence(sequence: Sequence, goal: str, steps_of: Sequence | None, config: DescribeConfig) -> str:
+    """The caption text, with the steps of a sequence where the configuration wants them."""
+    text = opening(sequence, goal)
     steps = [f.step for f in steps_of.frames if f.step] if steps_of else []
     if config.detail == "steps" and steps:
         text += " Step by step: " + "; ".join(steps) + "."

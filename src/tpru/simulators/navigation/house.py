@@ -1,199 +1,222 @@
-"""A house: a grid of rectangular rooms with doors in the walls between them, and what they hold."""
+"""A house: rectangular rooms with doors between them, furniture along the walls, and small items.
+
+Lengths are metres, angles radians; a side (or a facing) k is the direction of k quarter turns from +x.
+"""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from tpru.simulators.episode import Colour, Rng, dimmed
-from tpru.simulators.navigation.solids import FURNITURE, Box, Solids, Spot
+from tpru.simulators.episode import Colour, RejectedError, Rng
+from tpru.simulators.navigation.solids import FURNITURE, Kind, Spot
+from tpru.simulators.navigation.styles import Style, jitter
 
-Room = tuple[int, int]
-
-WALL, THICK, DOOR, LINTEL = 2.6, 0.07, 1.1, 2.05
-COLOURS: dict[str, Colour] = {
-    "red": (0.85, 0.12, 0.12),
-    "blue": (0.12, 0.28, 0.85),
-    "green": (0.10, 0.60, 0.20),
-    "yellow": (0.96, 0.82, 0.10),
-    "orange": (0.97, 0.50, 0.08),
-    "purple": (0.52, 0.18, 0.68),
-    "white": (0.96, 0.96, 0.96),
-    "black": (0.13, 0.13, 0.15),
-}
-WALLS: dict[str, Colour] = {
-    "beige": (0.86, 0.76, 0.58),
-    "pink": (0.93, 0.66, 0.70),
-    "mint": (0.60, 0.85, 0.70),
-    "sky blue": (0.58, 0.76, 0.93),
-    "lilac": (0.74, 0.64, 0.90),
-    "grey": (0.68, 0.69, 0.72),
-    "brick red": (0.70, 0.38, 0.32),
-    "teal": (0.25, 0.58, 0.60),
-    "lemon": (0.94, 0.90, 0.52),
-}
-FLOORS: tuple[Colour, ...] = (
-    (0.62, 0.43, 0.26),
-    (0.42, 0.28, 0.18),
-    (0.75, 0.70, 0.62),
-    (0.45, 0.48, 0.52),
-    (0.36, 0.44, 0.38),
-    (0.58, 0.34, 0.34),
-)
+WALL, HALF_WALL, DOOR, LINTEL = 2.7, 0.07, 1.3, 2.1
+SIDES: tuple[Spot, ...] = ((1, 0), (0, 1), (-1, 0), (0, -1))
+GRASS: Colour = (0.36, 0.62, 0.22)
 
 
 @dataclass(frozen=True)
-class Door:
-    """A door in the wall between two rooms; ``axis`` 0 is walked through along x, 1 along y."""
-
-    colour: str
-    paint: Colour
-    style: int
-    rooms: tuple[Room, Room]
-    at: Spot
-    axis: int
-
-    @property
-    def name(self) -> str:
-        return f"the {self.colour} door"
-
-
-@dataclass(frozen=True)
-class Landmark:
-    kind: str
-    colour: str
-    room: Room
-    at: Spot
-
-    @property
-    def name(self) -> str:
-        if self.kind == "plant":
-            return f"the plant in the {self.colour} pot"
-        return f"the {self.colour} {self.kind}"
-
-
-@dataclass(frozen=True)
-class Decor:
-    """Looks of one room: name and colour of its walls, floor colour, pattern numbers 0 to 3."""
+class Room:
+    """A rectangle with corners ``low`` and ``high``; outdoors there are no walls."""
 
     name: str
+    low: Spot
+    high: Spot
     wall: Colour
     floor: Colour
     wall_pattern: int
     floor_pattern: int
+    outdoor: bool = False
+
+    def holds(self, spot: Spot, margin: float) -> bool:
+        return all(a + margin <= x <= b - margin for a, x, b in zip(self.low, spot, self.high, strict=True))
 
 
 @dataclass(frozen=True)
+class Door:
+    """A door in side ``side`` of room ``rooms[0]`` that opens into room ``rooms[1]`` (numbers of rooms).
+
+    Without a leaf it is an open doorway.
+    """
+
+    name: str
+    colour: str
+    paint: Colour
+    style: int
+    at: Spot
+    side: int
+    rooms: tuple[int, int]
+    leaf: bool = True
+    sign: bool = False
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A piece of furniture that faces direction ``side``."""
+
+    name: str
+    colour: str
+    paint: Colour
+    kind: str
+    at: Spot
+    side: int
+    room: int
+
+    @property
+    def shape(self) -> Kind:
+        return FURNITURE[self.kind]
+
+
+@dataclass(frozen=True)
+class Item:
+    """A small thing to carry."""
+
+    name: str
+    colour: str
+    paint: Colour
+    kind: str
+
+
+Thing = Door | Mark | Item
+
+
+@dataclass
 class House:
-    """``xs`` and ``ys`` are the wall lines; room (i, j) lies between xs[i], xs[i+1], ys[j], ..."""
+    """Grows while a walk is planned."""
 
-    xs: tuple[float, ...]
-    ys: tuple[float, ...]
-    decor: dict[Room, Decor]
-    doors: tuple[Door, ...]
-    landmarks: tuple[Landmark, ...]
-    light: float
-    eye: float  # height of the walker's eye
-    field: float  # tangent of half its field of view
+    style: Style
+    rooms: list[Room] = field(default_factory=list)
+    doors: list[Door] = field(default_factory=list)
+    marks: list[Mark] = field(default_factory=list)
+    items: list[Item] = field(default_factory=list)
 
-
-def walls(house: House) -> list[Box]:
-    """Full-height wall pieces, with gaps at the doors."""
-    grey, boxes = (0.5, 0.5, 0.5), []
-    for axis, lines, ends in ((0, house.xs, house.ys), (1, house.ys, house.xs)):
-        for line in lines:
-            gaps = sorted(d.at[1 - axis] for d in house.doors if d.axis == axis and d.at[axis] == line)
-            edges = [ends[0], *(g + s for g in gaps for s in (-DOOR / 2, DOOR / 2)), ends[-1]]
-            for a, b in zip(edges[::2], edges[1::2], strict=True):
-                low, high = (line - THICK, a), (line + THICK, b)
-                if axis:
-                    low, high = low[::-1], high[::-1]
-                boxes.append(Box((*low, 0), (*high, WALL), grey))
-    return boxes
+    def things(self) -> list[Thing]:
+        return [*self.doors, *self.marks, *self.items]
 
 
-def door_parts(door: Door, opened: bool) -> list[Box]:
-    """Frame and leaf; an open leaf stands at a right angle in the second room."""
-    colour = door.paint
-    frame = dimmed(colour, 0.7)
-    half, trim = DOOR / 2, THICK + 0.03
-    # (along the walking direction, along the wall): low and high of each part, then heights
-    parts = [
-        ((-trim, -half), (trim, half), (LINTEL, WALL), frame, 0),
-        ((-trim, -half - 0.08), (trim, -half + 0.04), (0, LINTEL), frame, 0),
-        ((-trim, half - 0.04), (trim, half + 0.08), (0, LINTEL), frame, 0),
-        ((-0.03, -half), (0.03, half), (0, LINTEL), colour, door.style),
-    ]
-    if opened:
-        parts[3] = ((0.05, half - 0.09), (DOOR - 0.1, half - 0.04), (0, LINTEL), colour, door.style)
-    boxes = []
-    for (a0, w0), (a1, w1), (z0, z1), paint, style in parts:
-        low, high = ((a0, w0), (a1, w1)) if door.axis == 0 else ((w0, a0), (w1, a1))
-        x, y = door.at
-        boxes.append(Box((x + low[0], y + low[1], z0), (x + high[0], y + high[1], z1), paint, style))
-    return boxes
+def add_room(rng: Rng, house: House, low: Spot, high: Spot, outdoor: bool = False) -> int:
+    """Number of a new room.
+
+    Raises:
+        RejectedError: the place is taken or the names are used up.
+    """
+    style = house.style
+    for room in house.rooms:
+        if all(room.low[k] < high[k] and low[k] < room.high[k] for k in (0, 1)):
+            raise RejectedError
+    if not style.walls:
+        raise RejectedError
+    name = "outside" if outdoor else style.walls.pop()
+    floor = GRASS if outdoor else style.of.floors[int(rng.integers(len(style.of.floors)))]
+    wall = GRASS if outdoor else style.of.walls[name]
+    patterns = (int(rng.choice(style.of.wall_patterns)), int(rng.choice(style.of.floor_patterns)))
+    paints = (jitter(rng, wall, 0.025), jitter(rng, floor, 0.04))
+    house.rooms.append(Room(name, low, high, *paints, *patterns, outdoor))
+    return len(house.rooms) - 1
 
 
-def furniture(mark: Landmark) -> Solids:
-    """The solid parts of one landmark."""
-    return FURNITURE[mark.kind](mark.at, COLOURS[mark.colour])
+def first_room(rng: Rng, house: House, least: float = 6.2, most: float = 7.4) -> int:
+    """Number of a first room with sides between ``least`` and ``most``."""
+    wide, deep = (float(s) for s in rng.uniform(least, most, 2))
+    return add_room(rng, house, (0.0, 0.0), (wide, deep))
 
 
-def draw_house(rng: Rng) -> House:
-    wide, deep = ((2, 2), (3, 2), (2, 3))[int(rng.integers(3))]
-    xs = (0.0, *np.cumsum(rng.uniform(4.4, 5.8, wide)).round(2).tolist())
-    ys = (0.0, *np.cumsum(rng.uniform(4.4, 5.8, deep)).round(2).tolist())
-    rooms = [(i, j) for i in range(wide) for j in range(deep)]
-    names = rng.choice(list(WALLS), len(rooms), replace=False)
-    decor = {
-        room: Decor(
-            str(name),
-            _jitter(rng, WALLS[str(name)]),
-            _jitter(rng, FLOORS[int(rng.integers(len(FLOORS)))]),
-            int(rng.integers(4)),
-            int(rng.integers(3)),
-        )
-        for room, name in zip(rooms, names, strict=True)
-    }
-    doors = _doors(rng, xs, ys, rooms)
-    light, eye, field = (float(rng.uniform(*r)) for r in ((0.9, 1.12), (1.3, 1.7), (0.7, 0.88)))
-    bare = House(xs, ys, decor, doors, (), light, eye, field)
-    return replace(bare, landmarks=_landmarks(rng, bare))
+def add_door(
+    rng: Rng, house: House, room: int, side: int, along: float, span: Spot, kind: str = "door"
+) -> Door:
+    """A door (or "doorway", or "exit") in a wall, and a new room behind it.
+
+    Args:
+        along: coordinate of the door along the wall.
+        span: lower and upper end of the new room along that wall.
+    """
+    base, axis = house.rooms[room], side % 2
+    out = SIDES[side][axis]
+    line = (base.high if out > 0 else base.low)[axis]
+    deep = float(rng.uniform(6.0, 7.2)) if kind != "exit" else 14.0
+    a, b = sorted((line + 2 * HALF_WALL * out, line + deep * out))
+    low, high = ((a, span[0]), (b, span[1])) if axis == 0 else ((span[0], a), (span[1], b))
+    behind = add_room(rng, house, low, high, kind == "exit")
+    walls = [house.rooms[k].wall for k in (room, behind)]
+    colour, paint = house.style.colour(rng, walls)
+    name = "the exit door" if kind == "exit" else f"the {colour} {kind}"
+    if name in [door.name for door in house.doors]:
+        raise RejectedError
+    middle = line + HALF_WALL * out
+    at = (middle, along) if axis == 0 else (along, middle)
+    look = int(rng.choice(house.style.of.door_styles))
+    door = Door(name, colour, paint, look, at, side, (room, behind), kind != "doorway", kind == "exit")
+    house.doors.append(door)
+    return door
 
 
-def _jitter(rng: Rng, colour: Colour) -> Colour:
-    r, g, b = (float(np.clip(c + rng.uniform(-0.05, 0.05), 0, 1)) for c in colour)
-    return r, g, b
+def random_door(rng: Rng, house: House, room: int, sides: tuple[int, ...], kind: str = "door") -> Door:
+    """A door somewhere in one of ``sides``, with a room behind it."""
+    side, base = int(rng.choice(sides)), house.rooms[room]
+    a, b = base.low[1 - side % 2], base.high[1 - side % 2]
+    along = float(rng.uniform(a + 1.5, b - 1.5))
+    wide = float(rng.uniform(6.0, 7.2))
+    start = along - float(rng.uniform(1.5, wide - 1.5))
+    return add_door(rng, house, room, side, along, (start, start + wide), kind)
 
 
-def _doors(rng: Rng, xs: Sequence[float], ys: Sequence[float], rooms: Sequence[Room]) -> tuple[Door, ...]:
-    colours, doors = [str(c) for c in rng.permutation(list(COLOURS))], []
-    for i, j in rooms:
-        for axis, beyond in ((0, (i + 1, j)), (1, (i, j + 1))):
-            if beyond in rooms and rng.uniform() < 0.85:
-                lines, k = (ys, j) if axis == 0 else (xs, i)
-                across = float(rng.uniform(lines[k] + 1.1, lines[k + 1] - 1.1))
-                at = (xs[i + 1], across) if axis == 0 else (across, ys[j + 1])
-                colour, style = colours.pop(), int(rng.integers(1, 4))
-                paint = _jitter(rng, COLOURS[colour])
-                doors.append(Door(colour, paint, style, ((i, j), beyond), at, axis))
-    return tuple(doors)
+def twin_doors(rng: Rng, house: House, room: int, side: int) -> tuple[Door, Door]:
+    """Two doors next to each other in one wall, each with its own room behind it; in random order."""
+    base = house.rooms[room]
+    a, b = base.low[1 - side % 2], base.high[1 - side % 2]
+    middle, wide = (a + b) / 2 + float(rng.uniform(-0.3, 0.3)), float(rng.uniform(5.8, 6.6))
+    apart = [float(x) for x in rng.uniform(1.15, 1.6, 2)]
+    lower = add_door(rng, house, room, side, middle - apart[0], (middle - wide, middle - HALF_WALL))
+    upper = add_door(rng, house, room, side, middle + apart[1], (middle + HALF_WALL, middle + wide))
+    return (lower, upper) if rng.uniform() < 0.5 else (upper, lower)
 
 
-def _landmarks(rng: Rng, house: House) -> tuple[Landmark, ...]:
-    """Two differing pieces of furniture per room, away from the doors and from each other."""
-    marks: list[Landmark] = []
-    for room in house.decor:
-        (x0, x1), (y0, y1) = house.xs[room[0] :][:2], house.ys[room[1] :][:2]
-        for kind in rng.choice(list(FURNITURE), 2, replace=False):
-            # Backs of chairs, sofas, beds and bookcases belong against the wall of largest y.
-            free = kind in ("table", "lamp", "plant") and rng.uniform() < 0.6
-            y = y0 + 0.9 if free else y1 - (1.05 if kind == "bed" else 0.75)
-            colour = str(rng.choice(list(COLOURS)))
-            at = (float(rng.uniform(x0 + 0.95, x1 - 0.95)), y)
-            mark = Landmark(str(kind), colour, room, at)
-            others = [m.at for m in marks] + [d.at for d in house.doors]
-            if all(math.dist(mark.at, o) > 1.7 for o in others) and mark.name not in [m.name for m in marks]:
-                marks.append(mark)
-    return tuple(marks)
+def add_mark(rng: Rng, house: House, room: int, kind: str | None = None, walls: tuple[int, ...] = ()) -> Mark:
+    """Furniture with its back to a wall (one of the sides ``walls``, or any), away from doors and others.
+
+    Raises:
+        RejectedError: there is no place for it.
+    """
+    base = house.rooms[room]
+    kind = kind or house.style.kind()
+    colour, paint = house.style.colour(rng, [base.wall])
+    name = f"the {colour} {kind}"
+    if name in [mark.name for mark in house.marks]:
+        raise RejectedError
+    shape = FURNITURE[kind]
+    for _ in range(12):
+        wall = int(rng.choice(walls or (0, 1, 2, 3)))
+        at = _against(rng, base, wall, shape)
+        doors = [door for door in house.doors if room in door.rooms]
+        if all(math.dist(at, door.at) > 1.1 + shape.wide / 2 for door in doors) and all(
+            math.dist(at, mark.at) > 0.7 + (shape.wide + mark.shape.wide) / 2 for mark in house.marks
+        ):
+            mark = Mark(name, colour, paint, kind, at, (wall + 2) % 4, room)
+            house.marks.append(mark)
+            return mark
+    raise RejectedError
+
+
+def _against(rng: Rng, room: Room, wall: int, shape: Kind) -> Spot:
+    axis, reach = wall % 2, shape.deep / 2 + 0.06
+    fixed = room.high[axis] - reach if wall < 2 else room.low[axis] + reach
+    side = shape.wide / 2 + 0.15
+    along = float(rng.uniform(room.low[1 - axis] + side, room.high[1 - axis] - side))
+    return (fixed, along) if axis == 0 else (along, fixed)
+
+
+def add_item(rng: Rng, house: House, kind: str, room: int) -> Item:
+    """A new small thing that stands out in ``room``."""
+    colour, paint = house.style.colour(rng, [house.rooms[room].wall])
+    item = Item(f"the {colour} {kind}", colour, paint, kind)
+    house.items.append(item)
+    return item
+
+
+def clearance(point: Spot, a: Spot, b: Spot) -> float:
+    """Distance of a point from the straight way between ``a`` and ``b``."""
+    way, off = np.subtract(b, a), np.subtract(point, a)
+    part = float(np.clip(way @ off / max(float(way @ way), 1e-9), 0, 1))
+    return float(np.linalg.norm(off - part * way))

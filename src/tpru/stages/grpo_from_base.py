@@ -1,0 +1,27 @@
+"""The arm without a warm-up: GRPO on the base model itself.
+
+python -m tpru.stages.grpo_from_base experiment=demo
+"""
+
+from tpru.config.schema import GrpoConfig, ModelConfig
+from tpru.models.loading import prepare
+from tpru.run import Run, say, stage
+from tpru.stages.inputs import item_frames, items_of
+from tpru.training.data import choose_items
+from tpru.training.grpo import run_grpo
+
+
+@stage("grpo_from_base")
+def main(run: Run) -> None:
+    prepare()
+    config = GrpoConfig(**run.config["grpo"])
+    items = choose_items(items_of(run, "grpo"), config.max_items, run.seed)
+    say(f"{len(items)} items, from the base")
+    base = run.upstream("base_model").path("model")
+    run_grpo(run, config, ModelConfig(**run.config["model"]), base, items, item_frames(run))
+    run.output("log.jsonl")
+    run.metrics["items"] = len(items)
+
+
+if __name__ == "__main__":
+    main()
