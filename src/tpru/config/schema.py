@@ -316,6 +316,9 @@ class TrainerSettings(Strict):
     save_every: Positive
     keep_checkpoints: Positive
     max_items: Count
+    probe_items: Count
+    probe_every: Positive
+    probe_tokens: Positive
 
     @model_validator(mode="after")
     def _accumulation(self) -> "TrainerSettings":

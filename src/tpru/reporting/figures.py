@@ -62,6 +62,7 @@ class Panel:
 
 
 PANELS = (
+    ("held_out_accuracy", "Held-out items", "share right"),
     ("loss", "Loss", "nats per token"),
     ("reward", "Reward", "mean of the batch"),
     ("reward_std", "Spread of the reward", "std. deviation"),

@@ -16,13 +16,14 @@ def main(run: Run) -> None:
     prepare()
     config = GrpoConfig(**run.config["grpo"])
     data = run.upstream("synthesize")
+    test = items_of(run, "test")
     items = choose_items(items_of(run, "grpo"), config.max_items, run.seed)
     prompts = config.batch_size // config.group_size
     say(f"{len(items)} items, {prompts} prompts x {config.group_size} completions an update")
     digest = data.record["outputs"]["items.parquet"]["sha256"]
     run.tracker.dataset("grpo items", data.path("items.parquet"), digest, "train")
     sft = run.upstream("sft").path("merged")
-    run_grpo(run, config, ModelConfig(**run.config["model"]), sft, items, item_frames(run))
+    run_grpo(run, config, ModelConfig(**run.config["model"]), sft, items, test, item_frames(run))
     run.output("log.jsonl")
     run.metrics["items"] = len(items)
     if config.method == "lora":

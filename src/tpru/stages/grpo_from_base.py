@@ -15,10 +15,11 @@ from tpru.training.grpo import run_grpo
 def main(run: Run) -> None:
     prepare()
     config = GrpoConfig(**run.config["grpo"])
+    test = items_of(run, "test")
     items = choose_items(items_of(run, "grpo"), config.max_items, run.seed)
     say(f"{len(items)} items, from the base")
     base = run.upstream("base_model").path("model")
-    run_grpo(run, config, ModelConfig(**run.config["model"]), base, items, item_frames(run))
+    run_grpo(run, config, ModelConfig(**run.config["model"]), base, items, test, item_frames(run))
     run.output("log.jsonl")
     run.metrics["items"] = len(items)
 

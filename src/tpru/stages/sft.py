@@ -16,13 +16,14 @@ def main(run: Run) -> None:
     prepare()
     config = SftConfig(**run.config["sft"])
     data = run.upstream("synthesize")
+    test = items_of(run, "test")
     items = choose_items(items_of(run, "sft"), config.max_items, run.seed)
     say(f"{len(items)} items, {config.epochs} epochs, {config.batch_size} items an update")
     digest = data.record["outputs"]["items.parquet"]["sha256"]
     run.tracker.dataset("sft items", data.path("items.parquet"), digest, "train")
     base = run.upstream("base_model").path("model")
     processor = run.upstream("processor").path("processor")
-    run_sft(run, config, ModelConfig(**run.config["model"]), base, processor, items, item_frames(run))
+    run_sft(run, config, ModelConfig(**run.config["model"]), base, processor, items, test, item_frames(run))
     run.output("log.jsonl")
     run.metrics["items"] = len(items)
     if config.method == "lora":

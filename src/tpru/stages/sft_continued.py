@@ -18,11 +18,12 @@ def main(run: Run) -> None:
     prepare()
     control = SftContinuedConfig(**run.config["sft_continued"])
     config = SftConfig(**{**run.config["sft"], "epochs": control.epochs})
+    test = items_of(run, "test")
     items = choose_items(items_of(run, *control.splits), config.max_items, run.seed)
     say(f"{len(items)} items, {config.epochs} more epochs")
     sft = run.upstream("sft").path("merged")
     processor = run.upstream("processor").path("processor")
-    run_sft(run, config, ModelConfig(**run.config["model"]), sft, processor, items, item_frames(run))
+    run_sft(run, config, ModelConfig(**run.config["model"]), sft, processor, items, test, item_frames(run))
     run.output("log.jsonl")
     run.metrics["items"] = len(items)
 

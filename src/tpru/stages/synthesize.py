@@ -22,7 +22,6 @@ from tpru.synthesis.leaks import find_leaks, refuse_leaks
 from tpru.synthesis.splits import assign, drop_near_duplicates, frame_ids
 from tpru.trajectories.signature import Signature, signature
 
-
 # On fewer items a guesser beats chance by luck too often.
 LEAST_GUESSED = 50
 
@@ -94,8 +93,8 @@ def check_guessers(run: Run, config: SynthesizeConfig, items: list[Item], frames
         )
     if found and config.guessers == "fail":
         raise ShortcutError(
-            f"{len(found)} guesser(s) that see no order in the pictures beat chance by more than ten points: "
-            f"{run.folder / 'guessers.json'} lists them. Change the synthesis (distractors, negatives), or set "
+            f"guessers beat chance by more than ten points in {len(found)} place(s), listed in "
+            f"{run.folder / 'guessers.json'}. Change the synthesis (distractors, negatives), or set "
             "synthesize.guessers=warn to build all the same."
         )
 

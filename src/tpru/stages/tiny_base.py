@@ -135,9 +135,7 @@ def learn_to_speak(
             loss, right = lesson_loss(model, tokenizer, batch, features, grid)
         return {"loss": loss, "right": right.float().mean()}
 
-    train_phase(
-        run, "speech", [model], losses, ("loss",), phase.steps, phase.learning_rate, phase.save_every
-    )
+    train_phase(run, "speech", [model], losses, ("loss",), phase.steps, phase.learning_rate, phase.save_every)
     model.model.visual.requires_grad_(True)
 
 

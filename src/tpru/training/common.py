@@ -12,10 +12,13 @@ from tpru.config.schema import ModelConfig, TrainerSettings
 from tpru.errors import BatchError
 from tpru.files import written_whole
 from tpru.models.processor import ImageTextProcessor
+from tpru.models.prompts import PromptBook
+from tpru.records import Item
 from tpru.run import Run, say
 from tpru.runtime import world_size
 from tpru.training.callbacks import TrainingLog, trim_log
 from tpru.training.checkpoints import checkpoint_folder, newest_complete
+from tpru.training.probe import HeldOutCurve, Probe, probe_items
 
 VISION_LINEAR = ("qkv", "proj", "gate_proj", "up_proj", "down_proj")
 
@@ -105,6 +108,17 @@ def start(run: Run) -> tuple[Path, Path | None]:
 def callbacks(run: Run, shown: tuple[str, ...]) -> list[TrainerCallback]:
     """The log of this run."""
     return [TrainingLog(run.folder / "log.jsonl", run.tracker, shown)]
+
+
+def held_out(
+    run: Run, settings: TrainerSettings, test: list[Item], book: PromptBook, processor: ImageTextProcessor
+) -> list[TrainerCallback]:
+    """The learning curve on held-out items, where one is asked for."""
+    items = probe_items(test, settings.probe_items, run.seed)
+    if not items:
+        return []
+    probe = Probe(items, settings.probe_every, settings.probe_tokens)
+    return [HeldOutCurve(probe, book, processor.tokenizer, run.folder / "log.jsonl", run.tracker)]
 
 
 def train(trainer: Any, resume: Path | None) -> None:

@@ -25,6 +25,7 @@ from tpru.training.common import (
     callbacks,
     export,
     freeze_vision,
+    held_out,
     lora_config,
     start,
     train,
@@ -210,6 +211,7 @@ def run_grpo(
     model_config: ModelConfig,
     sft: Path,
     items: list[Item],
+    test: list[Item],
     frames: FrameStore,
 ) -> None:
     """Train on the items from the merged SFT model; the reference is that model, the adapter switched off.
@@ -240,6 +242,8 @@ def run_grpo(
         book.eyes.look({f for item in items for f in item.shown})
         shared = SharedPromptTrainer(train_dataset=prompts_of(items), rollout_func=_rollout, **common)
         shared.items, shared.book = items, book
+        for callback in held_out(run, config, test, book, processor):
+            shared.add_callback(callback)
         end = processor.tokenizer.eos_token_id
         limit = config.max_completion_tokens
         shared.sampling = Sampling(config.temperature, limit, end, (image_token,))

@@ -16,6 +16,7 @@ from tpru.training.common import (
     callbacks,
     export,
     freeze_vision,
+    held_out,
     lora_config,
     start,
     train,
@@ -32,12 +33,13 @@ def run_sft(
     base: Path,
     processor_folder: Path,
     items: list[Item],
+    test: list[Item],
     frames: FrameStore,
 ) -> None:
     """Train on the items and write adapter and merged model; continues from a complete checkpoint.
 
     The loss is on the completion alone. Nothing is truncated: items over the token budget were dropped
-    when they were made.
+    when they were made. ``test`` items are only asked, for the learning curve.
     """
     folder, resume = start(run)
     processor = load_processor(processor_folder)
@@ -49,6 +51,7 @@ def run_sft(
         "num_train_epochs": config.epochs,
         "max_length": None,
     }
+    told = callbacks(run, ("loss", "token_accuracy"))
     if config.train_vision:
         data = training_set(items, pictures, sft_row)
         arguments["completion_only_loss"] = True
@@ -59,6 +62,7 @@ def run_sft(
         book.eyes.look({f for item in items for f in item.shown})
         data = positions_of(items)
         arguments["dataset_kwargs"] = {"skip_prepare_dataset": True}
+        told += held_out(run, config, test, book, processor)
         collator = SftCollator(tuple(items), book, processor.tokenizer, model.config.image_token_id)
     trainer = SFTTrainer(
         model=model,
@@ -67,7 +71,7 @@ def run_sft(
         data_collator=collator,
         processing_class=processor,
         peft_config=lora_config(config) if config.method == "lora" else None,
-        callbacks=callbacks(run, ("loss", "token_accuracy")),
+        callbacks=told,
     )
     train(trainer, resume)
     export(run, trainer, processor, config)

@@ -52,9 +52,10 @@ def extract(
     """Key-frame sequences of a trajectory.
 
     Near-identical neighbours are dropped; where the picture returns to an earlier look (A, B, A), or a
-    simulator says that it is in an earlier state, the trajectory is cut so that no part holds both; parts with fewer than ``n_frames`` distinct frames are
-    rejected. Rejections are counted as ``near_identical_frames`` (frames), ``static`` (trajectories that
-    never had enough distinct frames) and ``reversing`` (parts too short after a cut).
+    simulator says that it is in an earlier state, the trajectory is cut so that no part holds both; parts
+    with fewer than ``n_frames`` distinct frames are rejected. Rejections are counted as
+    ``near_identical_frames`` (frames), ``static`` (trajectories that never had enough distinct frames) and
+    ``reversing`` (parts too short after a cut).
     """
     rejected: Counter[str] = Counter()
     candidates = distinct_neighbours(frames, config, rejected, known.states)

@@ -203,7 +203,6 @@ class Map(Part):
         route = ("dots" if self.dotted else "a line") if self.route else "nothing"
         facts = [("how many pins are on the map?", NUMBERS[len(self.pins)])]
         facts.append(("what is the route drawn with?", route))
-        facts.append(("is the map light or dark?", "dark" if self.satellite else "light"))
         if self.done is not None:
             where = {0.0: "at the start", 0.5: "half way", 1.0: "at the end"}
             facts.append(("where is the arrow on the route?", where.get(self.done, "on the way")))

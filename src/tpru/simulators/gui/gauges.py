@@ -153,7 +153,6 @@ class Note(Part):
     colour: str = ""
     bold: bool = False
     dotted: bool = False
-    large: bool = False
     tall: float = 112
 
     def paint(self, pen: Pen, y: float) -> float:

@@ -61,6 +61,14 @@ PLACES: dict[Look, tuple[str, ...]] = {
     "seen": ("Museum", "Station", "Library", "Harbour", "Stadium"),
     "unseen": ("Theatre", "Zoo", "Market", "Airport", "Palace"),
 }
+NETWORKS: dict[Look, tuple[str, ...]] = {
+    "seen": ("Home", "Cafe", "Office", "Guest"),
+    "unseen": ("Hotel", "Studio", "Garden", "Tower"),
+}
+KINDS: dict[Look, tuple[str, ...]] = {  # of a phone number, as pictograms
+    "seen": ("house", "book", "phone"),
+    "unseen": ("lock", "cup", "car"),
+}
 TITLES: dict[Look, tuple[str, ...]] = {
     "seen": ("Holiday", "Garden", "Family", "Work"),
     "unseen": ("Winter", "Travel", "Friends", "School"),
@@ -97,12 +105,10 @@ class Kit:
         """A whole number from low to high, high included."""
         return int(self.rng.integers(low, high + 1))
 
-    def rows(self, texts: tuple[str, ...], hues: tuple[str, ...], **looks: bool) -> tuple[Row, ...]:
-        """A list: rows with badges that show initials; ``looks`` are fields of :class:`Row`."""
-        return tuple(
-            Row(ROWS[i], text, text[0], hue, **looks)  # type: ignore[arg-type]
-            for i, (text, hue) in enumerate(zip(texts, hues, strict=False))
-        )
+    def rows(self, texts: tuple[str, ...], hues: tuple[str, ...]) -> tuple[Row, ...]:
+        """A list: rows with badges that show initials."""
+        pairs = zip(texts, hues, strict=False)
+        return tuple(Row(ROWS[i], text, text[0], hue) for i, (text, hue) in enumerate(pairs))
 
     def town(self) -> Town:
         """Streets of a map, from left to right and from top to bottom."""
@@ -113,7 +119,6 @@ class Kit:
 
 
 ROWS = tuple(f"the {n} row" for n in ("first", "second", "third", "fourth", "fifth", "sixth"))
-COUNTS = ("no", "one", "two", "three", "four", "five")
 
 
 def draw_kit(rng: Rng, look: Look) -> Kit:

@@ -177,7 +177,7 @@ class Chips(Part):
 
     def facts(self) -> list[Fact]:
         count = [(f"how many {self.noun}s are chosen?", NUMBERS[len(self.chosen)])]
-        count = [] if self.noun == "tab" else count  # always one
+        count = [] if self.noun in ("tab", "number") else count  # always one
         if len(self.chosen) == 1:
             count.append((f"which {self.noun} is chosen?", self.name(self.chosen[0])))
         return count

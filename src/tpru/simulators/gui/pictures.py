@@ -49,7 +49,7 @@ class Icons(Part):
 class Tiles(Part):
     """Pictures in two or three columns; ``noun`` says of what ("lamp": noun "product").
 
-    ticked: places with a tick, None where nothing can be ticked. hearts: places with a heart.
+    ticked: places with a tick, None where nothing can be ticked.
     """
 
     noun: str
@@ -58,7 +58,6 @@ class Tiles(Part):
     columns: int = 2
     tall: float = 74
     ticked: tuple[int, ...] | None = None
-    hearts: tuple[int, ...] = ()
 
     def paint(self, pen: Pen, y: float) -> float:
         step, theme = (WIDTH - 7) / self.columns, pen.theme
@@ -74,15 +73,12 @@ class Tiles(Part):
                 fill = theme.choices.finger if active else WHITE
                 pen.box((left + 2, top + 2, left + 26, top + 26), fill, 5, (0, 0, 0))
                 pen.symbol("tick" if active else " ", left + 14, top + 14, 10, (0, 0, 0), fill)
-            if place in self.hearts:
-                pen.disc(left + step - 18, top + 15, 13, WHITE)
-                pen.symbol("heart", left + step - 18, top + 15, 9, (0, 0, 0), WHITE)
         return y + (self.tall + 4) * -(-len(self.symbols) // self.columns)
 
     def things(self) -> dict[str, str]:
         def state(place: int) -> str:
             if self.ticked is None:
-                return "with a heart" if place in self.hearts else "shown"
+                return "shown"
             return "ticked" if place in self.ticked else "not ticked"
 
         return {f"the {symbol} {self.noun}": state(i) for i, symbol in enumerate(self.symbols)}
@@ -201,7 +197,8 @@ class Photo(Part):
 
     def facts(self) -> list[Fact]:
         facts = [("what is in the photo?", f"a {self.symbol}")]
-        facts.append(("has the photo colours?", "no, only grey" if self.grey else "yes"))
+        if self.light:
+            facts.append(("has the photo colours?", "no, only grey" if self.grey else "yes"))
         facts.append(("is the photo upside down?", "yes" if self.turned else "no"))
         return facts
 

@@ -22,6 +22,7 @@ ROOMY = 0.042  # free metres around a finger's middle; more helps nobody
 TOLERANCE = 0.018  # metres between where a thing is and where it should be
 WRIST = (-math.pi / 3, 0.85 * math.pi)  # turns of the gripper that the last joint reaches
 REACH = 0.04  # from the middle of a pushed thing to the finger tips behind it
+SLOW = 0.006  # metres per command while pushing, so that nothing slides on by itself
 BEFORE = 0.078  # from the middle of a mat to a thing that just touches it
 HAND = (0.046, 0.075, 0.1)  # metres from the gripper's middle to its fingers and the ends of the hand
 
@@ -144,7 +145,7 @@ class Worker:
             arm.go(up(arm.at, 0.12), yaw)
         else:
             way = past - (BEFORE if moment == "edge" else 0.0)
-            arm.go(along(place.at, place.yaw, way - REACH, height), yaw, 0.015)
+            arm.go(along(place.at, place.yaw, way - REACH, height), yaw, SLOW)
             self.places[thing] = replace(place, at=along(place.at, place.yaw, way))
 
     def slip(self, thing: int, place: Place, rng: Rng) -> None:

@@ -215,7 +215,8 @@ def push_to_mat(draft: Draft) -> Task:
     for away in draft.rng.permutation(rows).tolist():
         shift = float(draft.rng.uniform(-0.02, 0.02))
         mat = draft.mat((side * 0.09 + shift, away), yaw=course)
-        start = draft.bare((side * (-0.07) + shift, away), course)
+        # A flat side faces the fingers, also of a hexagon.
+        start = draft.bare((side * (-0.07) + shift, away), course + math.pi / 2)
         moves.append(Move(len(things), mat))
         things.append(draft.thing(start))
     parts = [f"{thing.name} {m.place.put}" for thing, m in zip(things, moves, strict=True)]

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tpru.simulators.robot.acting import PICKS, PUSHES, Worker
+from tpru.simulators.robot.acting import PICKS, Worker
 from tpru.simulators.robot.draft import on_top
 from tpru.simulators.robot.tasks import Move, Place, Task, flat
 from tpru.simulators.robot.words import step_text
@@ -98,18 +98,19 @@ def _other_pushes(worker: Worker, move: Move, before: str, moment: str) -> list[
             for m in waiting
             if moment == "behind"
         ]
-    if before != "edge":
+    if before == "behind":
         return []
 
     def too_far() -> None:
-        for part in PUSHES[2 : PUSHES.index(moment) + 1]:
+        for part in ("onto",) if pushing else ("onto", "left"):
             worker.push(move.thing, move.place, part, BEYOND)
 
     def too_early() -> None:
         worker.push(move.thing, move.place, "left")
 
-    verb = "pushed" if moment == "onto" else "left"
-    far = Other(
-        name, f"the gripper {verb} {name} {'past' if moment == 'onto' else 'beyond'} {move.place.on}", too_far
-    )
-    return [far, Other(name, f"the gripper left {name} before {move.place.on}", too_early)]
+    pushing = moment == "onto" or before == "onto"
+    done = f"pushed {name} past" if pushing else f"left {name} beyond"
+    found = [Other(name, f"the gripper {done} {move.place.on}", too_far)]
+    if before == "edge":
+        found.append(Other(name, f"the gripper left {name} before {move.place.on}", too_early))
+    return found

@@ -57,7 +57,7 @@ def step_text(task: Task, move: Move, moment: str) -> str:
         "lowered": f"the gripper lowered {name} {place.put}",
         "released": f"the gripper put {name} {place.put}",
         "slipped": f"{name} slipped and fell{at}",
-        "behind": f"the gripper came down behind {name}",
+        "behind": f"the gripper came down beside {name}",
         "edge": f"the gripper pushed {name} against {place.on}",
         "onto": f"the gripper pushed {name} onto {place.on}",
         "left": f"the gripper left {name} {place.put}",
@@ -75,7 +75,7 @@ def update(situation: Situation, task: Task, move: Move, moment: str) -> None:
         "lowered": f"holds {name} down {place.put}",
         "released": f"open above {name}",
         "slipped": f"closed and empty above {name}",
-        "behind": f"down behind {name}",
+        "behind": f"down beside {name}",
         "edge": f"pushes {name}",
         "onto": f"pushes {name}",
         "left": f"above {name}",
@@ -145,7 +145,7 @@ def _carriers(
             found.append((f"what is on {name}?", on[0] if on else "nothing"))
     for plate in dict.fromkeys(plate.name for plate in task.plates):
         on = [other for other, carrier in situation.carrier.items() if carrier == plate]
-        if plate in boxes and len(on) < 2:
+        if plate in boxes and len(on) < 2 and all(other in boxes for other in on):
             found.append((f"what is {_within(plate)} {plate}?", on[0] if on else "nothing"))
     return found
 

@@ -47,8 +47,9 @@ def model_card(config: TinyBaseConfig, school: int, held: int, scores: dict[str,
     """The card as Markdown."""
     dims = config.dims
     seen = {s: ", ".join(import_module(f"tpru.simulators.{s}").SEEN) for s in SCENARIOS}
+    vision = f"{dims.vision_hidden} x {dims.vision_depth}"
     return CARD.format(
-        parameters=f"language {dims.hidden} x {dims.layers}, vision {dims.vision_hidden} x {dims.vision_depth}",
+        parameters=f"language {dims.hidden} x {dims.layers}, vision {vision}",
         school=school,
         held=held,
         families="; ".join(f"{s}: {names}" for s, names in seen.items()),

@@ -54,7 +54,7 @@ def train_phase(
             group["lr"] = learning_rate * rate(step, steps)
         parts = losses(step)
         loss = torch.stack([parts[k] for k in summed]).sum()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         optimizer.zero_grad()

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from tpru.simulators.gui.gauges import Rounds
-from tpru.simulators.gui.kit import PEOPLE, ROWS, SURNAMES, Kit, Story
+from tpru.simulators.gui.kit import KINDS, PEOPLE, ROWS, SURNAMES, Kit, Story
 from tpru.simulators.gui.parts import Button, Chips, Field, Part, Row
 from tpru.simulators.gui.pictures import Hero
 from tpru.simulators.gui.screen import Screen
@@ -21,7 +21,7 @@ def contacts_add(kit: Kit) -> Story:
     *others, name = kit.some(PEOPLE, 4)
     full, phone = f"{name} {kit.one(SURNAMES)}", f"555 {kit.number(1000, 9999)}"
     kind, hues = kit.number(0, 1), kit.hues(4)
-    signs = ("lock", "cup", "car") if kit.look == "unseen" else ("house", "book", "phone")
+    signs = KINDS[kit.look]
 
     def form(first: str = "", number: str = "", on: int = 0, chosen: tuple[int, ...] = ()) -> Screen:
         fields = (

@@ -3,15 +3,11 @@
 from dataclasses import replace
 
 from tpru.simulators.gui.gauges import Slider
-from tpru.simulators.gui.kit import ROWS, Kit, Story
+from tpru.simulators.gui.kit import NETWORKS, ROWS, Kit, Story
 from tpru.simulators.gui.parts import Button, Field, Row
 from tpru.simulators.gui.pictures import Hero
 from tpru.simulators.gui.screen import Screen
 
-NETWORKS = {
-    "seen": ("Home", "Cafe", "Office", "Guest"),
-    "unseen": ("Hotel", "Studio", "Garden", "Tower"),
-}
 SIZES = ("Small", "Medium", "Large")
 
 
@@ -65,7 +61,7 @@ def settings_display(kit: Kit) -> Story:
 
 
 def settings_network(kit: Kit) -> Story:
-    nets = tuple(str(n) for n in kit.rng.choice(NETWORKS[kit.look], 3, replace=False))
+    nets = kit.some(NETWORKS, 3)
     place, hues, secret = kit.number(0, 2), kit.hues(4), "*" * kit.number(6, 9)
 
     def page(on: bool, joined: int | None = None, busy: int | None = None) -> Screen:
