@@ -12,6 +12,7 @@ from tpru.randomness import generator
 from tpru.records import LETTERS, TASKS, Caption, Item, Sequence, Split, Task
 from tpru.synthesis import next_frame, previous_frame, reordering
 from tpru.synthesis.draft import N_OPTIONS, Draft, NegativeKind, Pool, options_of
+from tpru.synthesis.likeness import Likeness
 from tpru.synthesis.splits import frame_ids
 from tpru.synthesis.wording import option_blocks
 from tpru.trajectories.signature import Signature
@@ -69,12 +70,13 @@ def make_pools(
 ) -> dict[Split, Pools]:
     """Per split, the distractor pools by scenario: a test item never shows a training picture."""
     out: dict[Split, Pools] = {}
+    likeness = Likeness(looks)
     for split in set(splits.values()):
         by_scenario: dict[str, set[tuple[str, str, str]]] = defaultdict(set)
         for s in sequences:
             if splits[s.group] == split:
                 by_scenario[s.scenario] |= {(s.trajectory_id, s.family, f) for f in frame_ids(s)}
-        out[split] = {k: Pool(tuple(sorted(v)), looks, same_look) for k, v in by_scenario.items()}
+        out[split] = {k: Pool(tuple(sorted(v)), looks, same_look, likeness) for k, v in by_scenario.items()}
     return out
 
 

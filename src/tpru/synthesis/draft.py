@@ -7,11 +7,15 @@ import numpy as np
 
 from tpru.records import NONE_OPTION, Block, Caption, KeyFrame, Option, Sequence, Task
 from tpru.synthesis.difficulty import OTHER_FAMILY, SAME_FAMILY, SAME_SCENE
+from tpru.synthesis.likeness import Likeness
 from tpru.trajectories.signature import Signature, change
 
 N_OPTIONS = 5
 TRIED = 40
+LOOK_ALIKES = 3
 LOOK_ALIKE_SHARE = 0.3
+FOREIGN_PRICE = 4.0
+MOST_CANDIDATES = 14
 NegativeKind = Literal["", "caption", "withheld"]
 
 
@@ -44,6 +48,7 @@ class Pool:
     frames: tuple[tuple[str, str, str], ...]  # (trajectory_id, family, frame_id)
     looks: dict[str, Signature]
     same_look: float
+    likeness: Likeness
 
     def differs(self, frame_id: str, others: list[str]) -> bool:
         """Whether a picture looks unlike each of the others."""
@@ -58,10 +63,6 @@ class Pool:
                 kept.append(frame_id)
         return kept
 
-    def distance(self, frame_id: str, others: list[str]) -> float:
-        """Share of cells that differ from the most similar of the others."""
-        return min(change(self.looks[frame_id], self.looks[o]) for o in others)
-
     def grade(self, frame_id: str, sequence: Sequence) -> float:
         """How close a wrong picture is: of the same scene, of a look-alike, or of another family."""
         if any(f.frame_id == frame_id for f in (*sequence.outside, *sequence.alternatives)):
@@ -71,7 +72,7 @@ class Pool:
 
     def most_alike(self, frame_id: str, candidates: list[str]) -> list[str]:
         """The candidates, the most similar first."""
-        return sorted(candidates, key=lambda f: (self.distance(f, [frame_id]), f))
+        return sorted(candidates, key=lambda f: (change(self.looks[f], self.looks[frame_id]), f))
 
 
 def noun(sequence: Sequence) -> str:
@@ -96,35 +97,26 @@ def distractors(
 
     They come from the same scene (``own``: other moments, and what was not done), now and then one from a
     look-alike: the most similar pictures of other episodes of the family; other families are used only
-    where these are too few. How many of the first three are more like the given pictures than the right
-    one is drawn evenly from 0 to 3, or the right one would be known by its likeness to the given. The
-    last one, shown only where the right one is withheld, is the most like it in that respect.
+    where these are too few. :mod:`tpru.synthesis.likeness` says how they are balanced. The last one is
+    shown only where the right one is withheld.
     """
     taken = [right, *given]
     near = [f.frame_id for f in own]
     rng.shuffle(near)
     same = [f for t, fam, f in pool.frames if t != sequence.trajectory_id and fam == sequence.family]
-    rest = [f for t, fam, f in pool.frames if t != sequence.trajectory_id and fam != sequence.family]
     alike = pool.most_alike(right, [same[i] for i in rng.permutation(len(same))[:TRIED]])
-    candidates = pool.unlike(near, taken, len(near))
-    if rng.random() < LOOK_ALIKE_SHARE or len(candidates) < N_OPTIONS - 1:
-        # First in line, so that one of them is among the chosen.
-        candidates = pool.unlike(alike[:1], taken, 1) + candidates
-    for spare in (alike[1:], [rest[i] for i in rng.permutation(len(rest))[:TRIED]]):
-        if len(candidates) < N_OPTIONS - 1:
-            candidates += pool.unlike(spare, [*taken, *candidates], N_OPTIONS - 1 - len(candidates))
-    candidates = pool.unlike(candidates, taken, len(candidates))
+    candidates = pool.unlike([*near, *alike[:LOOK_ALIKES]], taken, MOST_CANDIDATES)
+    if len(candidates) < N_OPTIONS - 1:
+        rest = [f for t, fam, f in pool.frames if t != sequence.trajectory_id and fam != sequence.family]
+        spare = alike[LOOK_ALIKES:] + [rest[i] for i in rng.permutation(len(rest))[:TRIED]]
+        candidates = pool.unlike([*candidates, *spare], taken, N_OPTIONS - 1)
     if len(candidates) < N_OPTIONS - 1:
         return None
-    mark = pool.distance(right, given)
-    twin = min(candidates, key=lambda f: (abs(pool.distance(f, given) - mark), f))
-    others = [f for f in candidates if f != twin]
-    nearer = [f for f in others if pool.distance(f, given) < mark]
-    farther = [f for f in others if f not in nearer]
-    wanted = int(rng.integers(N_OPTIONS - 1))
-    chosen = nearer[:wanted] + farther[: N_OPTIONS - 2 - min(wanted, len(nearer))]
-    chosen += [f for f in others if f not in chosen][: N_OPTIONS - 2 - len(chosen)]
-    return (*chosen, twin)
+    # Pictures of another scene are easy to tell; most items do without.
+    price = 0.0 if rng.random() < LOOK_ALIKE_SHARE else FOREIGN_PRICE
+    costs = np.array([0.0 if f in near else price for f in candidates])
+    wrong, twin = pool.likeness.choose(right, given, candidates, costs, rng)
+    return (*wrong, twin)
 
 
 def options_of(draft: Draft, letters: str, answer: str, rng: np.random.Generator) -> list[Option]:

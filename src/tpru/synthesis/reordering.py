@@ -12,6 +12,7 @@ from tpru.synthesis.draft import N_OPTIONS, Draft, NegativeKind, Pool, descripti
 from tpru.synthesis.wording import IMAGE, ORDER_FORM, blocks, shows
 
 DIGITS = "12345678"
+TRIES = 24
 
 
 def draft(
@@ -31,7 +32,7 @@ def draft(
     labels = LETTERS if written_out else DIGITS
     shuffle = [int(i) for i in rng.permutation(n)]  # shuffle[k]: which moment stands at label k
     right = "".join(labels[shuffle.index(moment)] for moment in range(n))
-    wrong = wrong_orders(right, N_OPTIONS - 1, bool(rng.random() < 0.5), rng)
+    wrong = _wrong(sequence, right, pool, rng)
     thing = noun(sequence)
     text = description(caption, kind) + f"\nThe {thing}s are in random order."
     text += "".join(f"\n{thing.capitalize()} {labels[k]}: {IMAGE}" for k in range(n))
@@ -49,6 +50,14 @@ def draft(
         number=number,
         difficulty=1.0 if written_out else order_difficulty(right, wrong),
     )
+
+
+def _wrong(sequence: Sequence, right: str, pool: Pool, rng: np.random.Generator) -> list[str]:
+    """Wrong orders, several of which lead through the pictures as smoothly as the right one, if any do."""
+    close, wanted = bool(rng.random() < 0.5), int(rng.integers(N_OPTIONS - 1))
+    frames = [f.frame_id for f in sequence.frames]
+    drawn = [wrong_orders(right, N_OPTIONS - 1, close, rng) for _ in range(TRIES)]
+    return min(drawn, key=lambda w: abs(pool.likeness.shorter(frames, right, w[:-1]) - wanted))
 
 
 def _reasoning(

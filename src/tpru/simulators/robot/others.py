@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from tpru.simulators.robot.acting import PICKS, Worker
 from tpru.simulators.robot.draft import on_top
@@ -41,7 +42,7 @@ def others(worker: Worker, move: Move, before: str, moment: str) -> list[Other]:
         for part in PICKS[start : PICKS.index(moment) + 1]:
             worker.pick(wrong.thing, wrong.place, part)
 
-    return [_other(worker.task, m, moment, lambda m=m: act(m)) for m in changed]  # type: ignore[misc]
+    return [_other(worker.task, m, moment, partial(act, m)) for m in changed]
 
 
 def _other(task: Task, move: Move, moment: str, act: Callable[[], None]) -> Other:
@@ -94,7 +95,7 @@ def _other_pushes(worker: Worker, move: Move, before: str, moment: str) -> list[
     if not before:
         waiting = task.moves[task.moves.index(move) + 1 :]
         return [
-            _other(task, m, moment, lambda m=m: worker.push(m.thing, m.place, moment))  # type: ignore[misc]
+            _other(task, m, moment, partial(worker.push, m.thing, m.place, moment))
             for m in waiting
             if moment == "behind"
         ]

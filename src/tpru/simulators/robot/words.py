@@ -153,6 +153,8 @@ def _carriers(
 def _placed(situation: Situation, name: str) -> str:
     """ "on the red mat"; a few places are told more simply by what carries the thing."""
     where = situation.where[name]
+    if where.endswith("corner"):
+        return where.removeprefix("on ")
     return where if where.startswith(("on ", "in ")) else f"on {situation.carrier[name]}"
 
 
