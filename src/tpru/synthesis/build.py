@@ -95,7 +95,7 @@ def _drafts(
             rng = generator(seed, "item", sequence.sequence_id, task, str(number))
             draft = _draft(task, sequence, caption, pool, rng, number, config)
             if draft is None:
-                dropped["too_few_distractors"] += 1
+                dropped["no_fair_distractors"] += 1
             else:
                 drafts.append(draft)
     return drafts

@@ -115,8 +115,8 @@ def distractors(
     # Pictures of another scene are easy to tell; most items do without.
     price = 0.0 if rng.random() < LOOK_ALIKE_SHARE else FOREIGN_PRICE
     costs = np.array([0.0 if f in near else price for f in candidates])
-    wrong, twin = pool.likeness.choose(right, given, candidates, costs, rng)
-    return (*wrong, twin)
+    chosen = pool.likeness.choose(right, given, candidates, costs, rng)
+    return (*chosen[0], chosen[1]) if chosen else None
 
 
 def options_of(draft: Draft, letters: str, answer: str, rng: np.random.Generator) -> list[Option]:

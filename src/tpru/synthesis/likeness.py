@@ -17,6 +17,10 @@ from tpru.trajectories.signature import Signature
 
 WRONG = 3
 ODD_WEIGHT = 3.0
+NEAREST_PRICE = 100.0
+# How often the right picture is to be the nearest, the second nearest, ...: the first comes by itself more
+# often than it is drawn, since the others cannot always be had.
+PLACES = (0.16, 0.28, 0.28, 0.28)
 
 
 @dataclass(frozen=True)
@@ -48,8 +52,9 @@ class Likeness:
 
     def choose(
         self, right: str, given: list[str], candidates: list[str], costs: Floats, rng: np.random.Generator
-    ) -> tuple[list[str], str]:
-        """Three wrong pictures, and a fourth that could pass for the right one.
+    ) -> tuple[list[str], str] | None:
+        """Three wrong pictures, and a fourth that could pass for the right one; None where the right one
+        would be the nearest by some measure and was not meant to be.
 
         Args:
             right: the right picture.
@@ -63,12 +68,16 @@ class Likeness:
         measures = np.concatenate([_measures(d[: n + 1, n + 1 :]) for d in distances])
         nearer = (measures[:, 1:] < measures[:, :1]).astype(np.float64)
         sets = np.array(list(combinations(range(n), WRONG)))
-        wanted, wanted_odd = (int(rng.integers(WRONG + 1)) for _ in range(2))
+        wanted, wanted_odd = (int(rng.choice(WRONG + 1, p=PLACES)) for _ in range(2))
         places = nearer[:, sets].sum(axis=2)
-        penalty = np.abs(places - wanted).sum(axis=0) + costs[sets].sum(axis=1)
+        nearest = (places.min(axis=0) < 1) & (wanted > 0)
+        penalty = np.abs(places - wanted).sum(axis=0) + NEAREST_PRICE * nearest + costs[sets].sum(axis=1)
         for d in distances:
             penalty += ODD_WEIGHT * np.abs(_odd_places(d, sets) - wanted_odd)
-        best = sets[int((penalty + 1e-6 * rng.random(len(sets))).argmin())]
+        chosen = int((penalty + 1e-6 * rng.random(len(sets))).argmin())
+        if nearest[chosen]:
+            return None
+        best = sets[chosen]
         rest = [i for i in range(n) if i not in best]
         scale = measures.mean(axis=1, keepdims=True) + 1e-9
         unlike = (np.abs(measures[:, 1:] - measures[:, :1]) / scale).sum(axis=0)
