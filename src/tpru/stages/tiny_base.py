@@ -32,12 +32,13 @@ from tpru.training.schooling import lessons, sight
 from tpru.training.schooling.card import model_card
 from tpru.training.schooling.loop import train_phase
 from tpru.training.schooling.scenes import Scene, simulate
-from tpru.training.schooling.speech import Features, lesson_loss
+from tpru.training.schooling.speech import Encoded, Features, encode, lesson_loss
 
 # No experiment reaches these seeds: theirs are millions apart and start at 0.
 FIRST_SEED = 500_000_000
 HELD_OUT = 0.05
-QUIZ = 60
+QUIZ = 40
+POOL = 8  # batches drawn together
 
 
 def simulated(run: Run, config: TinyBaseConfig) -> list[Scene]:
@@ -62,7 +63,8 @@ def corpus(scenes: list[Scene]) -> list[str]:
     said |= {text for scene in scenes for facts in scene.facts for pair in facts for text in pair}
     questions = (
         lessons.DESCRIBE + lessons.EACH + lessons.EARLIER + lessons.LATER + lessons.FIND + lessons.STRANGE
-        + lessons.FITS + lessons.FAR + lessons.PARTS + lessons.REPEAT + lessons.GOALS + lessons.THINK
+        + lessons.FITS + lessons.FAR + lessons.ABOUT + lessons.PARTS + lessons.REPEAT + lessons.GOALS
+        + lessons.THINK
     )  # fmt: skip
     tasks = (
         f"\nThe pictures are in random order.\n{ORDER_FORM}\nThe screens are in random order.",
@@ -125,15 +127,25 @@ def learn_to_speak(
     words = vocabulary_words(tokenizer)
     grid = (config.side // 28, config.side // 28)
     phase = config.speech
+    image = model.config.image_token_id
     model.model.visual.requires_grad_(False)
+    waiting: list[list[Encoded]] = []
 
     def losses(step: int) -> dict[str, Tensor]:
-        rng = generator(run.seed, "speech", str(step))
-        most = most_pictures(step / phase.steps)
-        batch = [lessons.lesson(scenes, rng, most, words) for _ in range(phase.batch_size)]
+        if (step - 1) % POOL == 0 or not waiting:
+            # Conversations of like length side by side need little padding; drawn by the first step of
+            # the pool, so that a continued run draws the same.
+            first = step - (step - 1) % POOL
+            rng = generator(run.seed, "speech", str(first))
+            most = most_pictures(first / phase.steps)
+            drawn = [lessons.lesson(scenes, rng, most, words) for _ in range(POOL * phase.batch_size)]
+            encoded = sorted((encode(d, tokenizer, image, grid) for d in drawn), key=lambda e: len(e.ids))
+            order = rng.permutation(POOL)
+            waiting[:] = [encoded[k * phase.batch_size :][: phase.batch_size] for k in order]
+            del waiting[: step - first]
         with torch.autocast("cpu", getattr(torch, config.precision), config.precision != "float32"):
-            loss, right = lesson_loss(model, tokenizer, batch, features, grid)
-        return {"loss": loss, "right": right.float().mean()}
+            loss, right = lesson_loss(model, waiting.pop(0), features)
+        return {"loss": loss, "right": torch.tensor([float(h) for row in right for h in row]).mean()}
 
     train_phase(run, "speech", [model], losses, ("loss",), phase.steps, phase.learning_rate, phase.save_every)
     model.model.visual.requires_grad_(True)
@@ -157,17 +169,18 @@ def quiz(
 ) -> dict[str, float]:
     """Share of lessons on held-out episodes whose every token is the most probable one, by kind; that of
     ``earlier`` also by scenario."""
-    words = vocabulary_words(tokenizer)
+    words, image = vocabulary_words(tokenizer), model.config.image_token_id
     hits: dict[str, list[bool]] = defaultdict(list)
     for number in range(QUIZ):
         rng = generator(seed, "quiz", str(number))
-        batch = [lessons.lesson(scenes, rng, 4, words) for _ in range(32)]
-        _, right = lesson_loss(model, tokenizer, batch, features, grid)
-        for lesson, hit in zip(batch, right.tolist(), strict=True):
-            kind = lesson.kind + ("_thinking" if "<think>" in lesson.answer else "")
-            hits[kind].append(hit)
-            if lesson.kind == "earlier":
-                hits[f"{kind}/{scenes[lesson.pictures[0][0]].scenario}"].append(hit)
+        drawn = [lessons.lesson(scenes, rng, 4, words) for _ in range(32)]
+        batch = [encode(d, tokenizer, image, grid) for d in drawn]
+        _, right = lesson_loss(model, batch, features)
+        for lesson, answers in zip(drawn, right, strict=True):
+            for turn, hit in zip(lesson.turns, answers, strict=True):
+                hits[turn.kind].append(hit)
+                if turn.kind == "earlier":
+                    hits[f"{turn.kind}/{scenes[lesson.pictures[0][0]].scenario}"].append(hit)
     return {kind: sum(found) / len(found) for kind, found in sorted(hits.items())}
 
 

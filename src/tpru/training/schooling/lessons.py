@@ -1,7 +1,8 @@
-"""Then language: questions about single moments and pairs of moments, in wordings of their own.
+"""Then language: conversations about single moments and pairs of moments, in wordings of their own.
 
-A lesson is a prompt with pictures in place and what to say. None of them puts three pictures in order,
-asks which picture follows or precedes given ones, or offers to reject all choices: those are the tasks.
+A conversation shows a few pictures and asks several things about them. No question puts three pictures in
+order, asks which picture follows or precedes given ones, or offers to reject all choices: those are the
+tasks.
 """
 
 from collections.abc import Callable
@@ -15,194 +16,209 @@ Rng = np.random.Generator
 Shown = tuple[int, int]  # scene, frame
 
 PICTURE = "<|vision_start|><|image_pad|><|vision_end|>"
-LABELS = ("12345678", "ABCDEFGH", "12345678", "ABCDEFGH", "abcdefgh")
-NAMES = ("", "", "Picture ", "Screen ", "Step ", "Image ", "Frame ", "Photo ", "View ")
-MARKS = (": ", ". ", ") ", " = ", " ", "\n")
+LABELS = ("12345678", "ABCDEFGH")
+NAMES = ("", "", "Picture ", "Screen ", "Step ", "Image ")
+MARKS = (": ", ": ", ". ", " ")
 DESCRIBE = (
-    "What does this show?", "Describe it.", "What has just happened here?", "Name this moment.",
-    "Say what is seen.", "What is going on?",
+    "What does {} show?", "Describe {}.", "What has just happened in {}?", "Name the moment of {}.",
+    "Say what is seen in {}.", "What is going on in {}?",
 )  # fmt: skip
 EACH = (
     "What do these show?", "Describe each.", "Name every moment.", "Tell them one by one.",
     "Go through all of them.", "Say what is seen in each.",
 )  # fmt: skip
 EARLIER = (
-    "Which came first?", "Which one is earlier?", "Which was taken before the other?",
-    "Name the earlier one.", "Where does it begin?",
+    "Which came first, {} or {}?", "Which one is earlier, {} or {}?", "{} or {}: which was taken before?",
+    "Name the earlier one of {} and {}.", "Of {} and {}, which is closer to the beginning?",
 )  # fmt: skip
 LATER = (
-    "Which came last?", "Which one is later?", "Which was taken after the other?",
-    "Name the later one.", "Where does it end?",
+    "Which came last, {} or {}?", "Which one is later, {} or {}?", "{} or {}: which was taken after?",
+    "Name the later one of {} and {}.", "Of {} and {}, which is closer to the end?",
 )  # fmt: skip
 FIND = (
     "Find this: {}.", "Which one shows this: {}?", "Where can one see that {}?", "Point to this: {}.",
 )  # fmt: skip
 STRANGE = ("Which one is from another place?", "Find the stranger.", "Which does not belong to the others?")
 FITS = ("Is this being done: {}?", "Does this belong to: {}?", "Could the aim be: {}?")
-FAR = ("How far along is it?", "How much is done?", "How near is the end?")
+FAR = ("How far along is {}?", "How much is done in {}?", "How near is the end in {}?")
+ABOUT = ("{1} ({0})", "In {0}: {1}", "{0}, {1}")
 PARTS = ("nothing yet", "a little", "about half", "most of it", "all of it")
 REPEAT = ("Repeat:", "Say after me:", "Write this again:")
 GOALS = ("The aim: {}.", "Somebody wants to {}.", "What is to be done: {}.", "They {}.")
 THINK = ("Think first.", "First inside think tags.", "Reason, then answer in tags.")
 
 
+MOST_TURNS = 4
+
+
 @dataclass(frozen=True)
-class Lesson:
-    """A prompt with one placeholder per picture, the pictures, and the answer."""
+class Turn:
+    """One question and its answer."""
 
     kind: str
-    prompt: str
-    pictures: tuple[Shown, ...]
+    question: str
     answer: str
 
 
+@dataclass(frozen=True)
+class Lesson:
+    """A conversation: the pictures with their labels, one placeholder each, and questions about them."""
+
+    opening: str
+    pictures: tuple[Shown, ...]
+    turns: tuple[Turn, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """What lies on the table: the pictures, their labels, and which of them is from another scene."""
+
+    shown: tuple[Shown, ...]
+    labels: tuple[str, ...]
+    stranger: int | None
+
+
 def lesson(scenes: list[Scene], rng: Rng, most_pictures: int, words: list[str]) -> Lesson:
-    """One lesson of a random kind with at most ``most_pictures`` pictures."""
-    kinds = [(make, share) for make, share, least in KINDS if least <= most_pictures]
+    """A conversation about at most ``most_pictures`` pictures of a random scene."""
+    s = int(rng.integers(len(scenes)))
+    scene = scenes[s]
+    frames = rng.permutation(len(scene.steps))[: int(rng.integers(1, most_pictures + 1))]
+    shown = [(s, int(f)) for f in frames]
+    stranger = None
+    if len(shown) > 2 and rng.random() < 0.12:
+        stranger = _invite(scenes, s, shown, rng)
+    labels = list(_pick(rng, LABELS)[: len(shown)])
+    name, mark = _pick(rng, NAMES), _pick(rng, MARKS)
+    listed = "\n".join(f"{name}{label}{mark}{PICTURE}" for label in labels)
+    table = Table(tuple(shown), tuple(labels), stranger)
+    kinds = [(make, share) for make, share, least in KINDS if least <= len(shown)]
+    if stranger is not None:
+        kinds = [(make, share) for make, share in kinds if make in (describe, fact, find, repeat)]
     shares = np.array([share for _, share in kinds])
-    make = kinds[int(rng.choice(len(kinds), p=shares / shares.sum()))][0]
-    scene = int(rng.integers(len(scenes)))
-    return make(scenes, scene, rng, most_pictures, words)
+    chosen = rng.choice(len(kinds), size=int(rng.integers(2, MOST_TURNS + 1)), p=shares / shares.sum())
+    turns = [kinds[i][0](scenes, table, rng, words) for i in chosen]
+    if stranger is not None:
+        turns.insert(
+            int(rng.integers(len(turns) + 1)), Turn("stranger", _pick(rng, STRANGE), labels[stranger])
+        )
+    return Lesson(_around(scene, listed, rng, words), tuple(shown), tuple(turns))
+
+
+def _invite(scenes: list[Scene], s: int, shown: list[Shown], rng: Rng) -> int | None:
+    """Put a picture of another scene of the same world in place of one; return its place."""
+    others = [int(i) for i in rng.integers(len(scenes), size=8) if i != s]
+    others = [i for i in others if scenes[i].scenario == scenes[s].scenario]
+    if not others:
+        return None
+    place = int(rng.integers(len(shown)))
+    shown[place] = (others[0], int(rng.integers(len(scenes[others[0]].steps))))
+    return place
 
 
 def _pick(rng: Rng, choices: tuple[str, ...]) -> str:
     return choices[int(rng.integers(len(choices)))]
 
 
-def _frames(scene: Scene, rng: Rng, count: int) -> list[int]:
-    """Different frames of a scene in random order."""
-    return [int(f) for f in rng.permutation(len(scene.steps))[:count]]
-
-
-def _listed(rng: Rng, count: int) -> tuple[str, list[str]]:
-    """The pictures one a line with labels, and the labels."""
-    labels = list(_pick(rng, LABELS)[:count])
-    name, mark = _pick(rng, NAMES), _pick(rng, MARKS)
-    return "\n".join(f"{name}{label}{mark}{PICTURE}" for label in labels), labels
-
-
-def _asked(scene: Scene, pictures: str, question: str, rng: Rng, words: list[str]) -> str:
-    """Pictures and question in either order, often with a goal or words that do not matter around them."""
-    parts = [pictures, question]
-    if rng.random() < 0.25:
-        parts.reverse()
+def _around(scene: Scene, listed: str, rng: Rng, words: list[str]) -> str:
+    """The pictures, often with a goal or words that do not matter before or behind them."""
+    parts = [listed]
     if rng.random() < 0.5:
         parts.insert(0, _pick(rng, GOALS).format(scene.goal))
     if rng.random() < 0.4:
-        noise = " ".join(words[i] for i in rng.integers(len(words), size=int(rng.integers(2, 12))))
+        noise = " ".join(words[i] for i in rng.integers(len(words), size=int(rng.integers(2, 10))))
         parts.insert(int(rng.integers(len(parts) + 1)), noise)
     return "\n".join(parts)
 
 
-def _answer(thought: str, said: str, rng: Rng) -> tuple[str, str]:
-    """What is added to the question, and the answer with or without a thought before it."""
+def _thinking(turn: Turn, thought: str, rng: Rng) -> Turn:
+    """Half of the time the answer comes in tags, behind a thought."""
     if rng.random() < 0.5:
-        return "", said
-    return " " + _pick(rng, THINK), f"<think>{thought}</think><answer>{said}</answer>"
+        return turn
+    said = f"<think>{thought}</think><answer>{turn.answer}</answer>"
+    return Turn(turn.kind + "_thinking", f"{turn.question} {_pick(rng, THINK)}", said)
 
 
-def describe(scenes: list[Scene], s: int, rng: Rng, most: int, words: list[str]) -> Lesson:
-    """One picture, what it shows."""
-    f = _frames(scenes[s], rng, 1)[0]
-    prompt = _asked(scenes[s], PICTURE, _pick(rng, DESCRIBE), rng, words)
-    return Lesson("describe", prompt, ((s, f),), f"{scenes[s].steps[f]}.")
+def _step(scenes: list[Scene], shown: Shown) -> str:
+    return scenes[shown[0]].steps[shown[1]]
 
 
-def fact(scenes: list[Scene], s: int, rng: Rng, most: int, words: list[str]) -> Lesson:
-    """One picture, one question about it."""
-    f = _frames(scenes[s], rng, 1)[0]
-    facts = scenes[s].facts[f]
+def describe(scenes: list[Scene], table: Table, rng: Rng, words: list[str]) -> Turn:
+    """What one of the pictures shows."""
+    k = int(rng.integers(len(table.shown)))
+    question = _pick(rng, DESCRIBE).format(table.labels[k])
+    return Turn("describe", question, f"{_step(scenes, table.shown[k])}.")
+
+
+def fact(scenes: list[Scene], table: Table, rng: Rng, words: list[str]) -> Turn:
+    """A question about one of the pictures."""
+    k = int(rng.integers(len(table.shown)))
+    scene, frame = table.shown[k]
+    facts = scenes[scene].facts[frame]
     if not facts:
-        return describe(scenes, s, rng, most, words)
+        return describe(scenes, table, rng, words)
     question, answer = facts[int(rng.integers(len(facts)))]
-    return Lesson("fact", _asked(scenes[s], PICTURE, question, rng, words), ((s, f),), answer)
+    return Turn("fact", _pick(rng, ABOUT).format(table.labels[k], question), answer)
 
 
-def far(scenes: list[Scene], s: int, rng: Rng, most: int, words: list[str]) -> Lesson:
-    """One picture, how much of the task is done."""
-    f = _frames(scenes[s], rng, 1)[0]
-    part = PARTS[min(4, round(4 * scenes[s].progress[f]))]
-    prompt = f"{_pick(rng, GOALS).format(scenes[s].goal)}\n{PICTURE}\n{_pick(rng, FAR)}"
-    return Lesson("far", prompt, ((s, f),), part)
+def far(scenes: list[Scene], table: Table, rng: Rng, words: list[str]) -> Turn:
+    """How much of the task is done in one of the pictures."""
+    k = int(rng.integers(len(table.shown)))
+    scene, frame = table.shown[k]
+    part = PARTS[min(4, round(4 * scenes[scene].progress[frame]))]
+    return Turn("far", _pick(rng, FAR).format(table.labels[k]), part)
 
 
-def each(scenes: list[Scene], s: int, rng: Rng, most: int, words: list[str]) -> Lesson:
-    """Several pictures, what each shows, in the order in which they stand."""
-    frames = _frames(scenes[s], rng, int(rng.integers(2, most + 1)))
-    listed, labels = _listed(rng, len(frames))
+def each(scenes: list[Scene], table: Table, rng: Rng, words: list[str]) -> Turn:
+    """What every picture shows, in the order in which they stand."""
     mark = _pick(rng, (": ", " shows ", " = "))
-    said = " ".join(f"{k}{mark}{scenes[s].steps[f]}." for k, f in zip(labels, frames, strict=True))
-    if rng.random() < 0.4:
-        said = f"<think>{said}</think>"
-    prompt = _asked(scenes[s], listed, _pick(rng, EACH), rng, words)
-    return Lesson("each", prompt, tuple((s, f) for f in frames), said)
+    pairs = zip(table.labels, table.shown, strict=True)
+    said = " ".join(f"{label}{mark}{_step(scenes, shown)}." for label, shown in pairs)
+    return Turn("each", _pick(rng, EACH), f"<think>{said}</think>" if rng.random() < 0.4 else said)
 
 
-def earlier(scenes: list[Scene], s: int, rng: Rng, most: int, words: list[str]) -> Lesson:
-    """Two moments of one scene: which came first, or last."""
-    frames = _frames(scenes[s], rng, 2)
-    listed, labels = _listed(rng, 2)
+def earlier(scenes: list[Scene], table: Table, rng: Rng, words: list[str]) -> Turn:
+    """Which of two pictures of one scene came first, or last."""
+    i, j = (int(k) for k in rng.permutation(len(table.shown))[:2])
+    before, after = sorted((i, j), key=lambda k: table.shown[k][1])
     wants_later = rng.random() < 0.5
-    right = labels[(frames[0] < frames[1]) == wants_later]
-    first, second = sorted(zip(frames, labels, strict=True))
-    thought = f"{first[1]}: {scenes[s].steps[first[0]]}, then {second[1]}: {scenes[s].steps[second[0]]}."
-    hint, said = _answer(thought, right, rng)
-    question = _pick(rng, LATER if wants_later else EARLIER) + hint
-    prompt = _asked(scenes[s], listed, question, rng, words)
-    return Lesson("earlier", prompt, tuple((s, f) for f in frames), said)
+    question = _pick(rng, LATER if wants_later else EARLIER).format(table.labels[i], table.labels[j])
+    turn = Turn("earlier", question, table.labels[after if wants_later else before])
+    told = (f"{table.labels[k]}: {_step(scenes, table.shown[k])}" for k in (before, after))
+    return _thinking(turn, ", then ".join(told) + ".", rng)
 
 
-def find(scenes: list[Scene], s: int, rng: Rng, most: int, words: list[str]) -> Lesson:
-    """Several moments of one scene: which one shows what is said."""
-    frames = _frames(scenes[s], rng, int(rng.integers(2, most + 1)))
-    listed, labels = _listed(rng, len(frames))
-    k = int(rng.integers(len(frames)))
-    step = scenes[s].steps[frames[k]]
-    hint, said = _answer(f"{labels[k]}: {step}.", labels[k], rng)
-    prompt = _asked(scenes[s], listed, _pick(rng, FIND).format(step) + hint, rng, words)
-    return Lesson("find", prompt, tuple((s, f) for f in frames), said)
+def find(scenes: list[Scene], table: Table, rng: Rng, words: list[str]) -> Turn:
+    """Which picture shows what is said."""
+    k = int(rng.integers(len(table.shown)))
+    step = _step(scenes, table.shown[k])
+    return _thinking(
+        Turn("find", _pick(rng, FIND).format(step), table.labels[k]), f"{table.labels[k]}: {step}.", rng
+    )
 
 
-def stranger(scenes: list[Scene], s: int, rng: Rng, most: int, words: list[str]) -> Lesson:
-    """Moments of one scene and one of another: which is the other?"""
-    shown = [(s, f) for f in _frames(scenes[s], rng, int(rng.integers(2, most)))]
-    others = [
-        i for i in rng.integers(len(scenes), size=8) if scenes[i].scenario == scenes[s].scenario and i != s
-    ]
-    if not others:
-        return each(scenes, s, rng, most, words)
-    k = int(rng.integers(len(shown) + 1))
-    shown.insert(k, (others[0], _frames(scenes[others[0]], rng, 1)[0]))
-    listed, labels = _listed(rng, len(shown))
-    prompt = _asked(scenes[s], listed, _pick(rng, STRANGE), rng, words)
-    return Lesson("stranger", prompt, tuple(shown), labels[k])
-
-
-def fits(scenes: list[Scene], s: int, rng: Rng, most: int, words: list[str]) -> Lesson:
-    """Moments of one scene: is this their goal?"""
-    frames = _frames(scenes[s], rng, int(rng.integers(1, most + 1)))
-    listed, _ = _listed(rng, len(frames))
-    others = [i for i in rng.integers(len(scenes), size=8) if scenes[i].scenario == scenes[s].scenario]
-    others = [i for i in others if scenes[i].family != scenes[s].family]
+def fits(scenes: list[Scene], table: Table, rng: Rng, words: list[str]) -> Turn:
+    """Whether a goal is that of the pictures."""
+    scene = scenes[table.shown[0][0]]
+    others = [scenes[i] for i in rng.integers(len(scenes), size=8)]
+    others = [o for o in others if o.scenario == scene.scenario and o.family != scene.family]
     right = rng.random() < 0.5 or not others
-    goal = scenes[s].goal if right else scenes[others[0]].goal
-    prompt = f"{listed}\n{_pick(rng, FITS).format(goal)}"
-    return Lesson("fits", prompt, tuple((s, f) for f in frames), "yes" if right else "no")
+    goal = scene.goal if right else others[0].goal
+    return Turn("fits", _pick(rng, FITS).format(goal), "yes" if right else "no")
 
 
-def repeat(scenes: list[Scene], s: int, rng: Rng, most: int, words: list[str]) -> Lesson:
+def repeat(scenes: list[Scene], table: Table, rng: Rng, words: list[str]) -> Turn:
     """Words to be said again: every token gets an embedding that can be said with confidence."""
-    said = " ".join(words[i] for i in rng.integers(len(words), size=int(rng.integers(2, 10))))
     labels = "".join(rng.permutation(list(_pick(rng, LABELS)[: int(rng.integers(2, 7))])))
+    said = " ".join(words[i] for i in rng.integers(len(words), size=int(rng.integers(2, 8))))
     said = labels if rng.random() < 0.4 else said
     if rng.random() < 0.3:
         said = f"<think>{said}</think><answer>{labels[:1]}</answer>"
-    return Lesson("repeat", f"{_pick(rng, REPEAT)} {said}", (), said)
+    return Turn("repeat", f"{_pick(rng, REPEAT)} {said}", said)
 
 
-Make = Callable[[list[Scene], int, Rng, int, list[str]], Lesson]
+Make = Callable[[list[Scene], Table, Rng, list[str]], Turn]
 # Kind, its share, and the pictures that it needs at least.
 KINDS: tuple[tuple[Make, float, int], ...] = (
-    (describe, 1.0, 1), (fact, 1.0, 1), (far, 0.4, 1), (fits, 0.5, 1), (repeat, 0.5, 1),
-    (earlier, 2.0, 2), (each, 1.5, 2), (find, 1.5, 2), (stranger, 0.5, 3),
+    (describe, 1.0, 1), (fact, 1.0, 1), (far, 0.3, 1), (fits, 0.4, 1), (repeat, 0.3, 1),
+    (earlier, 2.5, 2), (each, 0.7, 2), (find, 1.5, 2),
 )  # fmt: skip

@@ -43,7 +43,7 @@ def train_phase(
         learning_rate: peak of AdamW's rate.
         save_every: updates between checkpoints.
     """
-    folder = checkpoint_folder(run.folder / name, run.fingerprint())
+    folder = checkpoint_folder(run.folder, run.fingerprint()) / name
     parameters = [p for m in modules for p in m.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=0.02, betas=(0.9, 0.98))
     first = _resume(newest_complete(folder), modules, optimizer)

@@ -1,5 +1,6 @@
 """The language model learns the lessons on top of a vision tower that already sees."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -10,41 +11,57 @@ from tpru.models.prompts import place
 from tpru.training.schooling.lessons import Lesson, Shown
 
 Features = dict[Shown, Tensor]
+Positions = list[tuple[int, int, int]]
 
 
-def lesson_ids(lesson: Lesson, tokenizer: Any) -> tuple[list[int], list[int]]:
-    """Token ids of the chat prompt (one placeholder per picture) and of the answer with its end."""
-    prompt = tokenizer.apply_chat_template(
-        [{"role": "user", "content": lesson.prompt}], add_generation_prompt=True, tokenize=False
-    )
-    return tokenizer(prompt)["input_ids"], tokenizer(lesson.answer + "<|im_end|>")["input_ids"]
+@dataclass(frozen=True)
+class Encoded:
+    """A conversation as tokens: ids and positions (time, height, width) of each, the stretches that are
+    answers, and the pictures."""
+
+    ids: list[int]
+    positions: Positions
+    answers: list[tuple[int, int]]
+    lesson: Lesson
 
 
-def lesson_loss(
-    model: Any, tokenizer: Any, lessons: list[Lesson], features: Features, grid: tuple[int, int]
-) -> tuple[Tensor, Tensor]:
-    """Mean loss over all answer tokens, and per lesson whether every token was right (n,)."""
-    image = model.config.image_token_id
-    rows = []
-    for lesson in lessons:
-        prompt, answer = lesson_ids(lesson, tokenizer)
-        ids, where, after = place(prompt, image, [grid] * len(lesson.pictures))
-        steps = [(after + k,) * 3 for k in range(len(answer))]
-        rows.append((ids + answer, where + steps, len(ids)))
-    longest = max(len(ids) for ids, _, _ in rows)
-    tokens = torch.zeros(len(rows), longest, dtype=torch.long)
-    labels = torch.full((len(rows), longest), -100)
-    mask = torch.zeros(len(rows), longest, dtype=torch.long)
-    positions = torch.zeros(3, len(rows), longest, dtype=torch.long)
-    for r, (ids, where, start) in enumerate(rows):
-        tokens[r, : len(ids)] = torch.tensor(ids)
-        labels[r, start : len(ids)] = tokens[r, start : len(ids)]
-        mask[r, : len(ids)] = 1
-        positions[:, r, : len(ids)] = torch.tensor(where).T
+def encode(lesson: Lesson, tokenizer: Any, image: int, grid: tuple[int, int]) -> Encoded:
+    """Tokens of a conversation in the chat format, every answer with its end."""
+    ids: list[int] = []
+    positions: Positions = []
+    answers: list[tuple[int, int]] = []
+    for number, turn in enumerate(lesson.turns):
+        opening = "" if number else f"{lesson.opening}\n"
+        start = "\n<|im_start|>" if number else "<|im_start|>"
+        asked = f"{start}user\n{opening}{turn.question}<|im_end|>\n<|im_start|>assistant\n"
+        here = positions[-1][0] + 1 if positions else 0
+        tokens = tokenizer(asked)["input_ids"]
+        new, where, after = place(tokens, image, [grid] * (0 if number else len(lesson.pictures)))
+        said = tokenizer(turn.answer + "<|im_end|>")["input_ids"]
+        answers.append((len(ids) + len(new), len(ids) + len(new) + len(said)))
+        ids += new + said
+        positions += [(here + t, here + h, here + w) for t, h, w in where]
+        positions += [(here + after + k,) * 3 for k in range(len(said))]
+    return Encoded(ids, positions, answers, lesson)
+
+
+def lesson_loss(model: Any, batch: list[Encoded], features: Features) -> tuple[Tensor, list[list[bool]]]:
+    """Mean loss over all answer tokens, and per answer of every conversation whether every token of it
+    was the most probable one."""
+    longest = max(len(e.ids) for e in batch)
+    tokens = torch.zeros(len(batch), longest, dtype=torch.long)
+    labels = torch.full((len(batch), longest), -100)
+    mask = torch.zeros(len(batch), longest, dtype=torch.long)
+    positions = torch.zeros(3, len(batch), longest, dtype=torch.long)
+    for row, e in enumerate(batch):
+        tokens[row, : len(e.ids)] = torch.tensor(e.ids)
+        mask[row, : len(e.ids)] = 1
+        positions[:, row, : len(e.ids)] = torch.tensor(e.positions).T
+        for start, end in e.answers:
+            labels[row, start:end] = tokens[row, start:end]
     embeds = model.get_input_embeddings()(tokens)
-    shown = [features[p] for lesson in lessons for p in lesson.pictures]
-    if shown:
-        embeds = embeds.masked_scatter((tokens == image).unsqueeze(-1), torch.cat(shown).to(embeds.dtype))
+    shown = torch.cat([features[p] for e in batch for p in e.lesson.pictures]).to(embeds.dtype)
+    embeds = embeds.masked_scatter((tokens == model.config.image_token_id).unsqueeze(-1), shown)
     hidden = model.model.language_model(
         inputs_embeds=embeds, attention_mask=mask, position_ids=positions, use_cache=False
     ).last_hidden_state[:, :-1]
@@ -54,4 +71,4 @@ def lesson_loss(
     loss = functional.cross_entropy(logits.float(), wanted[said])
     hit = torch.ones_like(wanted, dtype=torch.bool)
     hit[said] = logits.argmax(-1) == wanted[said]
-    return loss, hit.all(dim=1)
+    return loss, [[bool(hit[r, a - 1 : b - 1].all()) for a, b in e.answers] for r, e in enumerate(batch)]
