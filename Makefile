@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast check format ui lock clean-checkpoints
+.PHONY: help install demo worlds tiny_base test test-fast check format ui lock clean-checkpoints
 
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 22
+	@grep -hE '^[a-z_-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 22
 
 # torch first: which build it is depends on the index of the machine, and nothing after it may change that.
 $(STAMP): pyproject.toml requirements/torch.txt requirements/dev.txt
@@ -26,6 +26,14 @@ install: $(STAMP)  ## make .venv with the locked requirements
 
 demo: $(STAMP)  ## the whole DAG on the embedded default: results/demo/report/index.html
 	$(BIN)/snakemake --profile local all --config experiment=demo
+
+worlds: $(STAMP)  ## list all simulated task families, with pictures: results/worlds.html
+	$(BIN)/python -m tpru.simulators.catalogue
+
+tiny_base: $(STAMP)  ## make the shipped tiny base anew (about an hour) and put it into the package
+	$(BIN)/snakemake --profile local tiny_base --config experiment=demo
+	rm -rf src/tpru/models/tiny_base
+	cp -r results/demo/tiny_base/model src/tpru/models/tiny_base
 
 test: $(STAMP)  ## all tests (about 20 minutes on two cores)
 	$(BIN)/python -m pytest

@@ -1,6 +1,6 @@
-"""The embedded sources: one small simulated world per scenario.
+"""The embedded sources: one simulated world per scenario.
 
-Each package offers ``episode(seed: int, size: int) -> Episode``
-(see :mod:`tpru.simulators.episode`), byte-reproducible for the same seed on the same machine,
-without files or network.
+Each package offers ``SEEN``, ``UNSEEN`` and ``episode(seed, size, family, look)``
+(see :mod:`tpru.simulators.episode`), byte-reproducible for the same arguments on the same machine, without
+files or network. ``python -m tpru.simulators.catalogue`` shows all families.
 """

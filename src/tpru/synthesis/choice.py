@@ -4,7 +4,7 @@ import numpy as np
 
 from tpru.records import Caption, KeyFrame, Sequence, Task
 from tpru.synthesis.draft import Draft, NegativeKind, Pool, description, distractors, noun
-from tpru.synthesis.wording import IMAGE, blocks, shows
+from tpru.synthesis.wording import IMAGE, blocks, mismatch, shows
 
 
 def choice_draft(
@@ -45,15 +45,15 @@ def choice_draft(
         options_are="image",
         right=frames[asked].frame_id,
         wrong=wrong,
-        reasoning=_reasoning(sequence, caption, kind, given, asked),
+        reasoning=_reasoning(sequence, kind, given, asked),
         number=number,
         difficulty=sum(pool.grade(f, sequence) for f in shown) / len(shown),
     )
 
 
-def _reasoning(sequence: Sequence, caption: Caption, kind: NegativeKind, given: list[int], asked: int) -> str:
+def _reasoning(sequence: Sequence, kind: NegativeKind, given: list[int], asked: int) -> str:
     if kind == "caption":
-        return f"{caption.positive} The description is about something else, so no option fits: {{letter}}."
+        return mismatch(sequence)
     before = asked - 1 if asked else given[0]
     known = shows(sequence.frames[before], before, sequence)
     missing = shows(sequence.frames[asked], asked, sequence)

@@ -9,7 +9,7 @@ import numpy as np
 from tpru.records import LETTERS, Caption, Sequence
 from tpru.synthesis.difficulty import order_difficulty, wrong_orders
 from tpru.synthesis.draft import N_OPTIONS, Draft, NegativeKind, Pool, description, noun
-from tpru.synthesis.wording import IMAGE, ORDER_FORM, blocks, shows
+from tpru.synthesis.wording import IMAGE, ORDER_FORM, blocks, mismatch, shows
 
 DIGITS = "12345678"
 TRIES = 24
@@ -46,7 +46,7 @@ def draft(
         options_are=None if written_out else "permutation",
         right=right,
         wrong=tuple(wrong),
-        reasoning=_reasoning(sequence, caption, kind, labels, shuffle),
+        reasoning=_reasoning(sequence, kind, labels, shuffle),
         number=number,
         difficulty=1.0 if written_out else order_difficulty(right, wrong),
     )
@@ -62,14 +62,13 @@ def _wrong(sequence: Sequence, right: str, pool: Pool, rng: np.random.Generator)
 
 def _reasoning(
     sequence: Sequence,
-    caption: Caption,
     kind: NegativeKind,
     labels: str,
     shuffle: list[int],
 ) -> str:
     """The pictures in their order in time, each with its label."""
     if kind == "caption":
-        return f"{caption.positive} The description is about something else, so no option fits: {{letter}}."
+        return mismatch(sequence)
     seen = " ".join(
         f"{labels[shuffle.index(moment)]}: {shows(frame, moment, sequence)}."
         for moment, frame in enumerate(sequence.frames)

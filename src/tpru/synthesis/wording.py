@@ -49,3 +49,10 @@ def shows(frame: KeyFrame, position: int, sequence: Sequence) -> str:
     if position == 0:
         return "the start"
     return "the end" if position == len(sequence.frames) - 1 else f"moment {position + 1}"
+
+
+def mismatch(sequence: Sequence) -> str:
+    """The reasoning where the description is about something else than the pictures show."""
+    last = len(sequence.frames) - 1
+    seen = shows(sequence.frames[last], last, sequence)
+    return f"At the end {seen}, the description is about something else: {{letter}}."
