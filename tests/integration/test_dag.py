@@ -10,16 +10,20 @@ from typing import Any
 import pytest
 
 from tests.conftest import Workspace, new_workspace
+from tpru.evaluation.scoring import BASELINES
 
 pytestmark = pytest.mark.slow
 
 SAME = (
-    "download/*/media.parquet", "download/*/trajectories.parquet", "extract/*/*.parquet",
-    "describe/captions.parquet", "processor/processor/*", "synthesize/*.parquet", "synthesize/leak_check.json",
-    "base_model/model/model.safetensors", "base_model/log.jsonl", "sft/merged/model.safetensors",
-    "sft/log.jsonl", "grpo/merged/model.safetensors", "grpo/log.jsonl",
-    "evaluate/*/*/predictions.parquet", "report/metrics.json",
+    "download/*/*.parquet", "extract/*/*.parquet", "describe/captions.parquet", "processor/processor/*",
+    "synthesize/*.parquet", "synthesize/leak_check.json", "synthesize/guessers.json",
+    "base_model/model/model.safetensors", "sft/merged/model.safetensors", "sft/log.jsonl",
+    "grpo/merged/model.safetensors", "grpo/log.jsonl", "evaluate/*/*/predictions.parquet",
+    "report/metrics.json",
 )  # fmt: skip
+
+
+BENCHMARKS = {"heldout L1", "heldout L2", "heldout L3"}
 
 
 def read(path: Path) -> Any:
@@ -40,8 +44,10 @@ def hashes(results: Path) -> dict[str, str]:
 def test_metrics_have_every_row_with_n_and_interval(finished: Workspace) -> None:
     metrics = read(finished.folder / "results/smoke/report/metrics.json")
     rows = metrics["rows"]
-    models = {"chance", "majority", "always_none", "base", "sft", "grpo", "grpo_blind"}
-    assert {r["model"] for r in rows} == models
+    models = {*BASELINES, "base", "sft", "grpo", "grpo_blind"}
+    for benchmark in BENCHMARKS:
+        assert {r["model"] for r in rows if r["benchmark"] == benchmark} == models
+    assert {r["benchmark"] for r in rows} == BENCHMARKS
     for r in rows:
         assert r["n"] > 0
         assert 0 <= r["low"] <= r["accuracy"] <= r["high"] <= 1
@@ -50,10 +56,9 @@ def test_metrics_have_every_row_with_n_and_interval(finished: Workspace) -> None
         cells = {(r["task"], r["scenario"]) for r in rows if r["model"] == model and r["subset"] == "all"}
         assert {t for t, _ in cells} == {"all", "reordering", "next_frame", "previous_frame"}
         assert {s for _, s in cells} == {"all", "robot", "assembly", "gui", "navigation"}
-    assert {(c["model_a"], c["model_b"]) for c in metrics["comparisons"]} >= {
-        ("sft", "base"),
-        ("grpo", "sft"),
-    }
+    for benchmark in BENCHMARKS:
+        pairs = {(c["model_a"], c["model_b"]) for c in metrics["comparisons"] if c["benchmark"] == benchmark}
+        assert pairs >= {("sft", "base"), ("grpo", "sft")}
 
 
 def test_every_split_has_items_and_no_group_in_common(finished: Workspace) -> None:
@@ -64,6 +69,34 @@ def test_every_split_has_items_and_no_group_in_common(finished: Workspace) -> No
     assert set(counts["scenario"]) == {"robot", "assembly", "gui", "navigation"}
 
 
+def test_every_level_is_tested_and_the_unseen_ones_are_not_trained_on(finished: Workspace) -> None:
+    from tpru.records import Item, Trajectory
+    from tpru.store import read_records
+
+    items = read_records(finished.folder / "results/smoke/synthesize/items.parquet", Item)
+    assert {i.level for i in items if i.split == "test"} == {"L1", "L2", "L3"}
+    assert {i.level for i in items if i.split != "test"} == {"L1"}
+    assert all(0 <= i.difficulty <= 1 for i in items)
+    for name in ("robot", "assembly", "gui", "navigation"):
+        path = finished.folder / f"results/smoke/download/{name}/trajectories.parquet"
+        levels = [t.level for t in read_records(path, Trajectory)]
+        assert levels == ["L1"] * 5 + ["L2", "L3"]
+
+
+def test_the_guessers_were_asked(finished: Workspace) -> None:
+    guessed = read(finished.folder / "results/smoke/synthesize/guessers.json")
+    assert {r["task"] for r in guessed["rows"]} == {"reordering", "next_frame", "previous_frame"}
+    assert "guessers_best_excess" in read(finished.folder / "results/smoke/synthesize/run.json")["metrics"]
+
+
+def test_the_base_is_the_shipped_one(finished: Workspace) -> None:
+    shipped = finished.folder / "src/tpru/models/tiny_base/model.safetensors"
+    used = finished.folder / "results/smoke/base_model/model/model.safetensors"
+    assert used.read_bytes() == shipped.read_bytes()
+    assert read(finished.folder / "results/smoke/base_model/run.json")["inputs"] == {}
+    assert read(finished.folder / "results/smoke/processor/run.json")["inputs"] == {}
+
+
 def test_training_changes_the_weights(finished: Workspace) -> None:
     for stage in ("sft", "grpo"):
         record = read(finished.folder / f"results/smoke/{stage}/run.json")
@@ -71,17 +104,32 @@ def test_training_changes_the_weights(finished: Workspace) -> None:
 
 
 def test_logs_hold_what_the_report_draws(finished: Workspace) -> None:
-    first = log(finished.folder / "results/smoke/grpo/log.jsonl")
+    updates = [r for r in log(finished.folder / "results/smoke/grpo/log.jsonl") if "reward" in r]
+    assert [r["step"] for r in updates] == [1, 2, 3, 4]
     for key in ("reward", "accuracy", "format", "completion_length", "entropy", "kl", "frac_zero_variance"):
-        assert key in first[-1], key
-    assert any(r["reward_std"] > 0 for r in first), "no group ever differed: GRPO had nothing to learn from"
-    assert "loss" in log(finished.folder / "results/smoke/sft/log.jsonl")[-1]
+        assert key in updates[-1], key
+    assert any(r["reward_std"] > 0 for r in updates), "no group ever differed: GRPO had nothing to learn from"
+    assert any("loss" in r for r in log(finished.folder / "results/smoke/sft/log.jsonl"))
+
+
+def test_the_curve_on_held_out_items_begins_and_ends_with_the_training(finished: Workspace) -> None:
+    for stage in ("sft", "grpo"):
+        record = read(finished.folder / f"results/smoke/{stage}/run.json")
+        curve = [
+            r for r in log(finished.folder / f"results/smoke/{stage}/log.jsonl") if "held_out_accuracy" in r
+        ]
+        steps = [r["step"] for r in curve]
+        assert steps[0] == 0
+        assert steps[-1] == record["metrics"]["updates"]
+        assert steps == sorted(set(steps))
+        assert all(0 <= r["held_out_accuracy"] <= 1 for r in curve)
 
 
 def test_report_page_is_one_file(finished: Workspace) -> None:
     page = (finished.folder / "results/smoke/report/index.html").read_text()
     assert not re.findall(r'(?:src|href)="https?://', page)
-    for word in ("chance", "majority", "grpo_blind", "Apache-2.0", "smoke"):
+    words = ("chance", "majority", "guess_pixels", "grpo_blind", "Apache-2.0", "smoke", "last training")
+    for word in (*words, *BENCHMARKS):
         assert word in page
 
 
@@ -101,6 +149,7 @@ def test_mlflow_has_one_parent_and_linked_children(finished: Workspace) -> None:
     grpo = children["grpo"]
     assert grpo.data.tags["upstream.sft.run_id"] == children["sft"].info.run_id
     assert grpo.data.params["grpo.group_size"] == "4"
+    assert grpo.inputs is not None
     assert grpo.inputs.dataset_inputs[0].dataset.name == "grpo items"
     names = {a.path for a in store.list_artifacts(grpo.info.run_id)}
     assert {"adapter", "log.jsonl", "run.json"} <= names
@@ -111,6 +160,27 @@ def test_mlflow_has_one_parent_and_linked_children(finished: Workspace) -> None:
 def test_snakemake_report_holds_the_page(finished: Workspace) -> None:
     finished.run(finished.snakemake("--report", "report.zip", "--config", "experiment=smoke"))
     assert (finished.folder / "report.zip").stat().st_size > 10_000
+
+
+def test_arms_and_the_audit_run_where_they_are_asked_for(finished: Workspace, tmp_path: Path) -> None:
+    copy = finished.copy(tmp_path / "copy")
+    models = "evaluate.models=[base,sft,sft_continued,grpo,grpo_from_base,grpo_blind]"
+    chosen = ["--config", "experiment=smoke", f'overrides=["{models}","sft_continued.epochs=1"]']
+    copy.run(copy.snakemake("all", *chosen))
+    copy.run(copy.snakemake("audit", "--config", "experiment=smoke"))
+    results = copy.folder / "results/smoke"
+    rows = read(results / "report/metrics.json")["rows"]
+    assert {"sft_continued", "grpo_from_base"} <= {r["model"] for r in rows}
+    for arm, start in (("sft_continued", "sft"), ("grpo_from_base", "base_model")):
+        record = read(results / arm / "run.json")
+        assert start in record["inputs"]
+        assert record["metrics"]["adapter_norm"] > 0
+    # What was trained before was not trained again.
+    for stage in ("sft", "grpo"):
+        assert (results / stage / "run.json").read_bytes() == (
+            finished.folder / f"results/smoke/{stage}/run.json"
+        ).read_bytes()
+    assert (results / "audit/index.html").stat().st_size > 10_000
 
 
 def test_same_config_and_seed_give_the_same_bytes(finished: Workspace, tmp_path: Path) -> None:

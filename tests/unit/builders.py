@@ -14,6 +14,7 @@ from tpru.records import (
     Caption,
     Item,
     KeyFrame,
+    Level,
     Option,
     Scenario,
     Sequence,
@@ -97,10 +98,13 @@ def make_sequence(
     family: str = "",
     goal: str = "put the red cube on the plate",
     steps: bool = True,
+    alternatives: int = 0,
+    level: Level = "",
 ) -> Sequence:
     """``n_frames`` moments of a trajectory of ``total``, from number ``first``; the rest is outside.
 
-    Frame indices are 2 x the number, so that an index is never a position.
+    Frame indices are 2 x the number, so that an index is never a position. ``alternatives`` pictures show
+    what was not done, at the first moments of the window.
     """
     moments = [2 * i for i in range(total)]
     window = moments[first : first + n_frames]
@@ -116,6 +120,11 @@ def make_sequence(
         family=family,
         frames=key_frames(trajectory_id, window, steps),
         outside=key_frames(trajectory_id, (i for i in moments if i not in window), steps),
+        alternatives=tuple(
+            KeyFrame(frame_name(f"{trajectory_id}/not done", i), i, f"not step {i}", "alternative")
+            for i in window[:alternatives]
+        ),
+        level=level,
     )
 
 

@@ -2,23 +2,36 @@
 
 import json
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from tpru.config.compose import CONF, SEEDED, compose, freeze, leaves, unit_config, unit_names
-from tpru.config.schema import Config
+from tpru.config.compose import (
+    ARMS,
+    CONF,
+    ON_REQUEST,
+    SEEDED,
+    compose,
+    freeze,
+    leaves,
+    unit_config,
+    unit_names,
+)
+from tpru.config.schema import Config, ModelName
 from tpru.errors import BatchError, ConfigError
+from tpru.pipeline import WEIGHTS_FROM
 
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
 HUB_MODELS = sorted(path.stem for path in (CONF / "model").glob("qwen*.yaml"))
 DEMO_SOURCES = ("robot", "assembly", "gui", "navigation")
 SIMULATED = {f"download/{name}" for name in DEMO_SOURCES}
 EVALUATIONS = {f"evaluate/{m}/heldout" for m in ("base", "sft", "grpo", "grpo_blind")}
+ALL_MODELS = f"evaluate.models=[{','.join(get_args(ModelName))}]"
 
 
 @cache
@@ -86,11 +99,24 @@ def test_the_published_recipes_fit_the_hub_models(model: str, recipe: str) -> No
         ("grpo.reward.name=best", "grpo.reward.name:", "'strict' or 'tpru'"),
         ("report.confidence=95", "report.confidence:", "got 95"),
         ("name=Demo", "name:", "'Demo'"),
-        ("sources.robot.episodes=0", "sources.robot.episodes:", "got 0"),
+        ("sources.robot.episodes=40", "sources.robot.episodes:", "got 40"),
+        ("sources.robot.episodes.L1=0", "sources.robot.episodes.L1:", "got 0"),
+        ("sources.robot.episodes.L2=-1", "sources.robot.episodes.L2:", "got -1"),
+        ("+sources.robot.episodes.L4=3", "sources.robot.episodes.L4:", "unknown key"),
+        ("~sources.robot.episodes.L3", "sources.robot.episodes.L3:", "required"),
         ("sources.robot.kind=film", "sources.robot:", "'film'"),
         ("+sources.robot.extract.n_frames=12", "sources.robot.extract", "got 12"),
         ("+sources.robot.extract.n_frame=3", "sources.robot.extract", "n_frame"),
+        ("extract.spacing=0", "extract.spacing:", "got 0"),
         ("evaluate.batch_size=0", "evaluate.batch_size:", "got 0"),
+        ("evaluate.models=[base,dpo]", "evaluate.models.1:", "'dpo'"),
+        ("synthesize.guessers=ignore", "synthesize.guessers:", "'ignore'"),
+        ("sft_continued.splits=[]", "sft_continued.splits:", "at least 1"),
+        ("sft_continued.splits=[sft,test]", "sft_continued.splits.1:", "'test'"),
+        ("sft.probe_every=0", "sft.probe_every:", "got 0"),
+        ("tiny_base.side=90", "tiny_base.side:", "got 90"),
+        ("tiny_base.speech.steps=0", "tiny_base.speech.steps:", "got 0"),
+        ("+model.tiny.hidden=64", "model.tiny:", "unknown key"),
     ],
 )
 def test_a_wrong_value_is_refused_by_its_dotted_key(override: str, key: str, said: str) -> None:
@@ -129,15 +155,14 @@ def test_all_problems_are_told_at_once() -> None:
             "sources.gui.extract",
             ["max_key_frames (3)", "n_frames (4)"],
         ),
-        (["model.tiny.hidden=100", "model.tiny.heads=4"], "model.tiny", ["hidden / heads"]),
-        (["model.tiny.hidden=128", "model.tiny.heads=3"], "model.tiny", ["hidden / heads"]),
-        (["model.tiny.heads=4", "model.tiny.kv_heads=3"], "model.tiny", ["kv_heads"]),
+        (["tiny_base.dims.hidden=100", "tiny_base.dims.heads=4"], "tiny_base.dims", ["hidden / heads"]),
+        (["tiny_base.dims.hidden=128", "tiny_base.dims.heads=3"], "tiny_base.dims", ["hidden / heads"]),
+        (["tiny_base.dims.heads=4", "tiny_base.dims.kv_heads=3"], "tiny_base.dims", ["kv_heads"]),
         (
-            ["model.tiny.vision_hidden=96", "model.tiny.vision_heads=5"],
-            "model.tiny",
+            ["tiny_base.dims.vision_hidden=96", "tiny_base.dims.vision_heads=5"],
+            "tiny_base.dims",
             ["vision_hidden / vision_heads"],
         ),
-        (["model.tiny=null"], "model", ["tiny"]),
         (["model=qwen2_5_vl_7b", "model.revision=main"], "model", ["40-digit"]),
         (["model.min_pixels=9000", "model.max_pixels=7056"], "model", ["9000", "7056"]),
         (
@@ -205,19 +230,26 @@ def test_the_sums_of_splits_forgive_rounding_only() -> None:
     [
         ("grpo.beta=0.04", {"grpo"}),
         ("sft.learning_rate=1e-4", {"sft"}),
-        ("base_model.steps=7", {"base_model"}),
+        ("base_model.version=9", {"base_model"}),
         ("synthesize.max_tokens=999", {"synthesize"}),
         ("describe.detail=steps", {"describe"}),
         ("report.gallery_items=3", {"report"}),
         ("processor.version=2", {"processor"}),
-        ("sources.robot.episodes=7", {"download/robot"}),
+        ("sources.robot.episodes.L1=7", {"download/robot"}),
+        ("sources.robot.episodes.L3=7", {"download/robot"}),
         ("sources.gui.size=224", {"download/gui"}),
         ("+sources.robot.extract.every=2", {"extract/robot"}),
         ("extract.every=2", {f"extract/{name}" for name in DEMO_SOURCES}),
+        ("extract.spacing=1", {f"extract/{name}" for name in DEMO_SOURCES}),
         ("benchmarks.heldout.max_items=5", EVALUATIONS),
         ("evaluate.batch_size=7", EVALUATIONS),
-        ("model.tiny.layers=2", {"base_model", "sft", "grpo", *EVALUATIONS}),
-        ("model.tiny.vocabulary=900", {"processor", "base_model", "sft", "grpo", *EVALUATIONS}),
+        ("model.dtype=bfloat16", {"base_model", "sft", "grpo", *EVALUATIONS}),
+        ("model.min_pixels=3136", {"processor", "base_model", "sft", "grpo", *EVALUATIONS}),
+        # Of what runs only where it is asked for, nothing here depends on.
+        ("sft_continued.epochs=1", set()),
+        ("grpo_from_base.version=9", set()),
+        ("audit.items=3", set()),
+        ("tiny_base.dims.layers=2", set()),
     ],
 )
 def test_a_changed_value_reaches_exactly_the_units_that_read_it(override: str, units: set[str]) -> None:
@@ -230,10 +262,61 @@ def test_a_shared_extract_value_spares_the_source_that_sets_its_own() -> None:
 
 
 def test_the_seed_reaches_exactly_the_units_with_a_random_choice() -> None:
-    assert changed_units("seed=1") == SIMULATED | set(SEEDED)
+    assert changed_units("seed=1") == SIMULATED | set(SEEDED) - set(ARMS)
+    assert changed_units("seed=1", base=(ALL_MODELS,)) == SIMULATED | set(SEEDED)
+    config = composed(ALL_MODELS)
+    with_seed = {u for u in [*unit_names(config), *ON_REQUEST] if "seed" in unit_config(config, u)}
+    assert with_seed == SIMULATED | set(SEEDED) | set(ON_REQUEST)
+
+
+# Arms and what runs on request.
+
+
+def test_an_arm_is_a_unit_only_where_it_is_evaluated() -> None:
+    assert not set(ARMS) & set(unit_names(composed()))
+    with pytest.raises(ConfigError, match="sft_continued"):
+        unit_config(composed(), "sft_continued")
+    units = unit_names(composed(ALL_MODELS))
+    assert [u for u in units if u not in unit_names(composed())] == [
+        *ARMS,
+        *(f"evaluate/{arm}/heldout" for arm in ARMS),
+    ]
+    first = min(units.index(u) for u in units if u.startswith("evaluate/"))
+    assert units.index("sft") < units.index("sft_continued") < first
+    (one,) = [u for u in unit_names(composed("evaluate.models=[base,grpo_from_base]")) if u in ARMS]
+    assert one == "grpo_from_base"
+
+
+@pytest.mark.parametrize(
+    ("override", "units"),
+    [
+        ("sft_continued.epochs=1", {"sft_continued"}),
+        ("sft.learning_rate=1e-4", {"sft", "sft_continued"}),
+        ("grpo.beta=0.04", {"grpo", "grpo_from_base"}),
+        ("grpo_from_base.version=9", {"grpo_from_base"}),
+    ],
+)
+def test_an_arm_reads_the_values_of_the_training_that_it_varies(override: str, units: set[str]) -> None:
+    assert changed_units(override, base=(ALL_MODELS,)) == units
+
+
+def test_units_on_request_have_a_config_but_are_in_no_plan_of_their_own() -> None:
     config = composed()
-    with_seed = {u for u in unit_names(config) if "seed" in unit_config(config, u)}
-    assert with_seed == SIMULATED | set(SEEDED)
+    assert not set(ON_REQUEST) & set(unit_names(config))
+    assert set(unit_config(config, "audit")) == {"name", "unit", "seed", "audit"}
+    assert set(unit_config(config, "tiny_base")) == {"name", "unit", "seed", "tiny_base"}
+
+
+def test_every_model_name_has_a_training_and_every_unit_a_script() -> None:
+    assert set(get_args(ModelName)) == set(WEIGHTS_FROM)
+    stages = {u.split("/")[0] for u in [*unit_names(composed(ALL_MODELS)), *ON_REQUEST]}
+    assert set(WEIGHTS_FROM.values()) <= stages
+    assert [s for s in stages if find_spec(f"tpru.stages.{s}") is None] == []
+
+
+def test_the_tiny_model_is_shown_pictures_of_the_size_that_its_base_was_schooled_on() -> None:
+    config = composed()
+    assert config.model.min_pixels == config.model.max_pixels == config.tiny_base.side**2
 
 
 def test_sources_from_disk_do_not_read_the_seed() -> None:
@@ -246,6 +329,9 @@ def test_sources_from_disk_do_not_read_the_seed() -> None:
 def test_a_unit_sees_no_group_of_another_one() -> None:
     config = composed()
     assert set(unit_config(config, "sft")) == {"name", "unit", "seed", "sft", "model"}
+    assert set(unit_config(config, "base_model")) == {"name", "unit", "base_model", "model"}
+    assert set(unit_config(config, "processor")) == {"name", "unit", "processor", "model"}
+    assert not {"dtype", "attention"} & set(unit_config(config, "processor")["model"])
     assert set(unit_config(config, "download/robot")) == {"name", "unit", "seed", "source"}
     assert "extract" not in unit_config(config, "download/robot")["source"]
     assert "models" not in unit_config(config, "evaluate/sft/heldout")["evaluate"]
@@ -257,8 +343,8 @@ def test_a_unit_that_is_not_there_is_refused() -> None:
 
 
 def test_the_frozen_config_of_a_unit_reads_back_as_it_was(tmp_path: Path) -> None:
-    for unit in unit_names(composed()):
-        part = unit_config(composed(), unit)
+    for unit in [*unit_names(composed(ALL_MODELS)), *ON_REQUEST]:
+        part = unit_config(composed(ALL_MODELS), unit)
         freeze(tmp_path / "config.yaml", part)
         loaded: Any = OmegaConf.to_container(OmegaConf.load(tmp_path / "config.yaml"))
         assert {k: v for k, v in loaded.items() if k not in ("hydra", "defaults")} == part

@@ -1,7 +1,7 @@
 """Which frames of a trajectory become a sequence."""
 
 from collections import Counter
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import Any
 
 import pytest
@@ -11,15 +11,17 @@ from hypothesis import strategies as st
 from tests.unit.builders import cells, jpeg, scene, solid
 from tpru.config.schema import ExtractConfig
 from tpru.files import sha256_bytes
-from tpru.records import KeyFrame, Media, Sequence, Step, Trajectory
+from tpru.records import Alternative, KeyFrame, Media, Sequence, Step, Trajectory
 from tpru.store import decode_image
 from tpru.trajectories.extraction import (
     Candidate,
     Extraction,
+    Known,
+    alike,
     cut_reversals,
     distinct_neighbours,
     extract,
-    starts,
+    places,
     thin,
 )
 from tpru.trajectories.media import RawFrame
@@ -31,6 +33,7 @@ CONFIG = ExtractConfig(
     every=1,
     min_change=0.006,
     max_key_frames=12,
+    spacing=1,
     stride=2,
     max_sequences=3,
     jpeg_quality=95,
@@ -39,7 +42,7 @@ HUES = {c: ((37 * i) % 256, (91 * i) % 256, (173 * i) % 256) for i, c in enumera
 
 
 def config(**changes: Any) -> ExtractConfig:
-    values = {"n_frames": 3, "max_key_frames": 12, "stride": 1, "max_sequences": 20, **changes}
+    values = {"n_frames": 3, "max_key_frames": 12, "spacing": 1, "stride": 1, "max_sequences": 20, **changes}
     return ExtractConfig(**{**CONFIG.model_dump(), **values})
 
 
@@ -201,7 +204,41 @@ def test_thinning_is_even_in_change_not_in_time() -> None:
     ],
 )
 def test_windows_start_every_stride(n_kept: int, n_frames: int, stride: int, first: list[int]) -> None:
-    assert starts(n_kept, config(n_frames=n_frames, stride=stride)) == first
+    made = places(n_kept, config(n_frames=n_frames, stride=stride))
+    assert made == [tuple(range(start, start + n_frames)) for start in first]
+
+
+@pytest.mark.parametrize(
+    ("n_kept", "spacing", "windows_of_four"),
+    [
+        (12, 2, [(0, 2, 4, 6), (2, 4, 6, 8), (4, 6, 8, 10)]),
+        (11, 3, [(0, 3, 6, 9)]),
+        (10, 3, [(0, 3, 6, 9)]),
+        # A stretch that is too short for it is read with less.
+        (9, 3, [(0, 2, 4, 6), (2, 4, 6, 8)]),
+        (6, 2, [(0, 1, 2, 3), (2, 3, 4, 5)]),
+        (4, 9, [(0, 1, 2, 3)]),
+    ],
+)
+def test_key_frames_between_those_of_a_window_are_skipped(
+    n_kept: int, spacing: int, windows_of_four: list[tuple[int, ...]]
+) -> None:
+    assert places(n_kept, config(n_frames=4, spacing=spacing, stride=2)) == windows_of_four
+
+
+@settings(deadline=None)
+@given(st.integers(3, 30), st.integers(3, 8), st.integers(1, 4), st.integers(1, 4))
+def test_every_window_fits_its_stretch_and_none_is_empty(
+    n_kept: int, n_frames: int, spacing: int, stride: int
+) -> None:
+    made = places(n_kept, config(n_frames=n_frames, spacing=spacing, stride=stride))
+    assert bool(made) == (n_kept >= n_frames)
+    for window in made:
+        assert len(window) == n_frames
+        assert 0 <= window[0] <= window[-1] < n_kept
+        assert len({b - a for a, b in pairwise(window)}) == 1
+        assert window[1] - window[0] <= spacing
+    assert len(set(made)) == len(made)
 
 
 @pytest.mark.parametrize(
@@ -219,6 +256,20 @@ def test_the_frames_outside_are_the_others_of_the_stretch() -> None:
     assert outside == [[3, 4, 5, 6], [0, 1, 5, 6], [0, 1, 2, 3]]
 
 
+def test_skipped_key_frames_stand_outside_in_the_order_of_time() -> None:
+    made = extract(trajectory(), film("ABCDEFGH"), config(spacing=2, stride=3))
+    assert windows(made) == [[0, 2, 4], [3, 5, 7]]
+    outside = [[f.index for f in s.outside] for s in made.sequences]
+    assert outside == [[1, 3, 5, 6, 7], [0, 1, 2, 4, 6]]
+
+
+def test_a_step_of_a_skipped_key_frame_belongs_to_that_frame_alone() -> None:
+    steps = {i: f"step {i}" for i in range(7)}
+    (made,) = extract(trajectory(steps), film("ABCDEFG"), config(n_frames=4, spacing=2)).sequences
+    assert texts(made) == ["step 0", "step 2", "step 4", "step 6"]
+    assert [f.step for f in made.outside] == ["step 1", "step 3", "step 5"]
+
+
 def test_only_pictures_that_a_sequence_names_are_handed_on_once() -> None:
     frames = film("ABABCDEF")
     made = extract(trajectory(), frames, config(max_sequences=2))
@@ -232,11 +283,112 @@ def test_only_pictures_that_a_sequence_names_are_handed_on_once() -> None:
 
 
 def test_a_sequence_carries_what_its_trajectory_says() -> None:
-    source = trajectory(split="train", family="tidy")
+    source = trajectory(split="test", family="tidy", level="L2")
     (made,) = extract(source, film("ABC"), config()).sequences
     assert made.sequence_id == "film/7/00000-00002"
-    for name in ("trajectory_id", "scenario", "source", "licence", "goal", "group", "split", "family"):
+    for name in (
+        "trajectory_id",
+        "scenario",
+        "source",
+        "licence",
+        "goal",
+        "group",
+        "split",
+        "family",
+        "level",
+    ):
         assert getattr(made, name) == getattr(source, name)
+
+
+# What a simulator knows besides: states, and what was not done.
+
+
+def told(states: str) -> Known:
+    """One state per frame, named by a letter; a dot is an unknown state."""
+    return Known({i: "" if c == "." else f"cube: {c}" for i, c in enumerate(states)}, ())
+
+
+@pytest.mark.parametrize(
+    ("states", "stretches"),
+    [
+        ("", ["ABCDE"]),
+        (".....", ["ABCDE"]),
+        ("vwxyz", ["ABCDE"]),
+        # The cube falls and lies where it lay: another picture of the same state.
+        ("vwvyz", ["AB", "BCDE"]),
+        ("vwxyv", ["ABCD", "BCDE"]),
+        ("vvwww", ["A", "BC", "D", "E"]),
+        # An unknown state is equal to nothing, not even to another unknown one.
+        ("v...z", ["ABCDE"]),
+        ("v..v.", ["ABC", "BCDE"]),
+    ],
+)
+def test_a_trajectory_is_cut_where_an_earlier_state_returns(states: str, stretches: list[str]) -> None:
+    looks = "ABCDE"
+    kept = distinct_neighbours(film(looks), config(), Counter(), told(states).states)
+    cut = cut_reversals(kept, CONFIG.min_change)
+    assert ["".join(looks[c.index] for c in part) for part in cut] == stretches
+
+
+def test_no_sequence_holds_a_state_twice() -> None:
+    states = "abcdbefg"
+    made = extract(trajectory(), film("ABCDEFGH"), config(), told(states))
+    assert windows(made) == [[0, 1, 2], [1, 2, 3], [2, 3, 4], [3, 4, 5], [4, 5, 6], [5, 6, 7]]
+    for sequence in made.sequences:
+        shown = [states[f.index] for f in all_frames(sequence)]
+        assert len(set(shown)) == len(shown)
+
+
+def test_a_return_to_an_earlier_state_is_counted_as_reversing() -> None:
+    made = extract(trajectory(), film("ABCD"), config(n_frames=4), told("abca"))
+    assert made.sequences == ()
+    assert made.rejected == {"reversing": 2}
+
+
+def test_frames_are_alike_by_look_or_by_state() -> None:
+    a, b = signature(cells(0)), signature(cells(500))
+    for looks, states, expected in [
+        ((a, b), ("", ""), False),
+        ((a, a), ("", ""), True),
+        ((a, a), ("x", "y"), True),
+        ((a, b), ("x", "y"), False),
+        ((a, b), ("x", "x"), True),
+        ((a, b), ("x", ""), False),
+    ]:
+        one, two = (Candidate(i, looks[i], b"", 1.0, states[i]) for i in range(2))
+        assert alike(one, two, CONFIG.min_change) == alike(two, one, CONFIG.min_change) == expected
+
+
+def with_alternatives(*frames: int) -> tuple[Trajectory, Known]:
+    """A trajectory with a picture of what was not done at each of these frames."""
+    others = tuple(Alternative(frame, f"other {k}", 99 + k) for k, frame in enumerate(frames))
+    pictures = tuple(solid((250, 5 * k, 40 + k), (20, 20)) for k in range(len(frames)))
+    return trajectory(alternatives=others), Known({}, pictures)
+
+
+def test_what_was_not_done_goes_with_every_sequence_and_its_picture_is_kept() -> None:
+    source, known = with_alternatives(2, 5)
+    made = extract(source, film("ABCDEF"), config(n_frames=4, stride=2), known)
+    assert windows(made) == [[0, 1, 2, 3], [2, 3, 4, 5]]
+    expected = [
+        KeyFrame(sha256_bytes(data), a.frame, a.text, "alternative")
+        for a, data in zip(source.alternatives, known.alternatives, strict=True)
+    ]
+    for sequence in made.sequences:
+        assert list(sequence.alternatives) == expected
+        assert not {f.frame_id for f in expected} & {f.frame_id for f in all_frames(sequence)}
+    assert set(known.alternatives) <= set(made.pictures)
+
+
+def test_a_trajectory_without_a_sequence_hands_on_no_picture_of_what_was_not_done() -> None:
+    source, known = with_alternatives(1)
+    assert extract(source, film("AB"), config(), known).pictures == ()
+
+
+def test_alternatives_and_their_pictures_must_match() -> None:
+    source, known = with_alternatives(1, 2)
+    with pytest.raises(ValueError, match="zip"):
+        extract(source, film("ABC"), config(), Known({}, known.alternatives[:1]))
 
 
 # Step texts.
@@ -288,13 +440,20 @@ def all_frames(sequence: Sequence) -> list[KeyFrame]:
     levels=st.lists(st.integers(0, 12).map(lambda k: 3 * k), min_size=1, max_size=40),
     n_frames=st.integers(3, 5),
     spare=st.integers(0, 4),
+    spacing=st.integers(1, 3),
     stride=st.integers(1, 3),
     most=st.integers(1, 8),
 )
 def test_every_sequence_has_a_decidable_order(
-    levels: list[int], n_frames: int, spare: int, stride: int, most: int
+    levels: list[int], n_frames: int, spare: int, spacing: int, stride: int, most: int
 ) -> None:
-    wanted = config(n_frames=n_frames, max_key_frames=n_frames + spare, stride=stride, max_sequences=most)
+    wanted = config(
+        n_frames=n_frames,
+        max_key_frames=n_frames + spare,
+        spacing=spacing,
+        stride=stride,
+        max_sequences=most,
+    )
     frames = steps_film(levels)
     made = extract(trajectory(), frames, wanted)
     looks = {f.index: signature(f.image) for f in frames}
@@ -307,7 +466,8 @@ def test_every_sequence_has_a_decidable_order(
         assert len(inside) == n_frames
         assert inside == sorted(set(inside))
         assert outside == sorted(set(outside))
-        assert all(not inside[0] <= i <= inside[-1] for i in outside)
+        assert not set(inside) & set(outside)
+        assert spacing > 1 or all(not inside[0] <= i <= inside[-1] for i in outside)
         for a, b in combinations(inside + outside, 2):
             assert change(looks[a], looks[b]) >= wanted.min_change
         assert len({f.frame_id for f in all_frames(sequence)}) == len(inside + outside)

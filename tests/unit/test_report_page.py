@@ -16,7 +16,7 @@ from tpru.records import NONE_OPTION, SCENARIOS, TASKS, Block, Item, Option, Pre
 from tpru.reporting.figures import curve_figure, curve_panels, smooth
 from tpru.reporting.gallery import GalleryItem
 from tpru.reporting.page import DataCard, Provenance, ReportInputs, build_page, duration
-from tpru.reporting.tables import bounds, headline, percent, points
+from tpru.reporting.tables import bounds, headline, overview, percent, points
 from tpru.store import FrameStore, encode_png, write_frames
 
 ATTACK = "<think>look</think><script>alert('x')</script> & \"quoted\""
@@ -134,6 +134,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> ReportInputs:
         ),
         contact_sheet=[("robot: a red block moves", IDS[:5])],
         provenance=provenance,
+        seconds={"sft": 75.4},
     )
 
 
@@ -246,7 +247,9 @@ def test_page_is_the_same_twice(inputs: ReportInputs, page: str) -> None:
 
 
 def test_page_without_results_still_builds(inputs: ReportInputs) -> None:
-    empty = dataclasses.replace(inputs, rows=[], comparisons=[], curves={}, gallery=[], contact_sheet=[])
+    empty = dataclasses.replace(
+        inputs, rows=[], comparisons=[], curves={}, gallery=[], contact_sheet=[], seconds={}
+    )
     page = build_page(empty)
     read(page)
     assert "No model was evaluated." in page
@@ -257,6 +260,39 @@ def test_two_benchmarks_get_their_own_tables(inputs: ReportInputs) -> None:
     page = build_page(dataclasses.replace(inputs, rows=inputs.rows + more))
     assert page.count("<h3>By task</h3>") == 2
     assert "items of other" in page
+
+
+def test_the_overview_has_a_line_per_model_and_a_column_per_benchmark(inputs: ReportInputs) -> None:
+    harder = [
+        dataclasses.replace(row, benchmark="heldout L3", accuracy=row.accuracy / 2)
+        for row in inputs.rows
+        if row.model != "base_model"
+    ]
+    table = overview([*inputs.rows, *harder], {"sft": 75.4})
+    assert table.head == ("model", "drawn_test", "heldout L3", "last training")
+    lines = {line.label: line for line in table.lines}
+    assert list(lines) == ["base_model", "sft", "chance", "majority", "always_none"]
+    assert [line.baseline for line in table.lines] == [False, False, True, True, True]
+    base, sft = lines["base_model"].cells, lines["sft"].cells
+    assert [c.main for c in base] == ["50.0%", "\N{EN DASH}", "\N{EN DASH}"]
+    total = next(r for r in inputs.rows if (r.model, r.task, r.scenario, r.subset) == ("sft", *["all"] * 3))
+    assert [c.main for c in sft] == [percent(total.accuracy), percent(total.accuracy / 2), "75 s"]
+    assert sft[0].detail == f"{bounds(total.low, total.high)}\N{EN SPACE}n 24"
+    assert [len(line.cells) for line in table.lines] == [3] * 5
+
+
+def test_the_overview_of_nothing_is_empty() -> None:
+    assert overview([], {}).lines == ()
+
+
+def test_the_page_shows_the_overview_before_several_benchmarks(inputs: ReportInputs, page: str) -> None:
+    assert 'id="overview"' not in page  # one benchmark is its own overview
+    more = [dataclasses.replace(row, benchmark="heldout L2") for row in inputs.rows]
+    both = build_page(dataclasses.replace(inputs, rows=inputs.rows + more))
+    read(both)
+    assert both.count('id="overview"') == 1
+    assert both.index('id="overview"') < both.index("<td>75 s</td>") < both.index("<h3>By task</h3>")
+    assert both.index("last training") < both.index("<h3>By task</h3>")
 
 
 def test_missing_picture_is_an_upstream_error(inputs: ReportInputs) -> None:
@@ -281,6 +317,17 @@ def test_curve_panels_have_units_and_known_metrics_first() -> None:
     panels = curve_panels([{"step": 1, "zeal": 1.0, "accuracy/next_frame": 0.5, "loss": 1.0}])
     assert [p.title for p in panels] == ["Loss", "Accuracy, next frame", "zeal"]
     assert all(panel.unit for panel in panels)
+
+
+def test_the_curve_on_held_out_items_has_points_of_its_own() -> None:
+    records = [
+        {"step": 0, "held_out_accuracy": 0.2},
+        *({"step": step, "loss": 1 / step} for step in range(1, 5)),
+        {"step": 4, "held_out_accuracy": 0.4},
+    ]
+    panels = {p.title: p for p in curve_panels(records)}
+    assert set(panels) == {"Loss", "Held-out items"}
+    assert "<svg" in curve_figure("sft", records)
 
 
 def test_smoothing_keeps_few_values_and_the_mean_of_a_constant() -> None:

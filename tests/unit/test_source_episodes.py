@@ -69,7 +69,7 @@ def write_video(path: Path, codec: str = "mpeg4", pts: list[int] | None = None) 
     layout = {"movflags": "faststart"} if path.suffix == ".mp4" else {}
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w", options=layout) as container:
-        stream = container.add_stream(ENCODERS[codec], rate=30, options=options)
+        stream: Any = container.add_stream(ENCODERS[codec], rate=30, options=options)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         stream.codec_context.gop_size = 12
         for number, stamp in enumerate(pts or range(60)):
@@ -377,7 +377,7 @@ def test_real_video_with_a_cut() -> None:
     whole = Media("video", 221, str(folder), ("episode_000000.mp4",), fps=30.0)
     cut = dataclasses.replace(whole, n_frames=10, start_s=100 / 30, end_s=110 / 30)
     pixels = [
-        [frame.image.tobytes() for frame in iter_frames(Trajectory("t", "robot", *"slgg", media))]
+        [frame.image.tobytes() for frame in iter_frames(Trajectory("t", "robot", "s", "l", "g", "g", media))]
         for media in (whole, cut)
     ]
     assert len(pixels[0]) == 221

@@ -44,7 +44,7 @@ def write_session(
     for number in reversed(range(len(actions))):
         stamp = f"2023-12-20_11-{number:02d}-00-000000"
         Image.new("RGB", (90, 60), (number, 0, 0)).save(folder / "images" / f"{stamp}.jpg")
-        step = {"task_prompt_en": prompt, "saved_image_name": f"{stamp}.jpg"}
+        step: dict[str, Any] = {"task_prompt_en": prompt, "saved_image_name": f"{stamp}.jpg"}
         step |= {"actions": actions[number], "video_width": 90, "video_height": 60}
         (folder / f"{stamp}_translate.json").write_text(json.dumps(step), encoding="utf-8")
         (folder / f"{stamp}_translate_neg_plan.json").write_text("not read")

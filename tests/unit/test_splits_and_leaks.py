@@ -191,6 +191,33 @@ def test_a_near_duplicate_outside_is_taken_from_the_distractors(three: Any) -> N
     assert kept[2] == dataclasses.replace(made[2], outside=outside)
 
 
+@pytest.mark.parametrize("train", [0, 1])
+def test_a_near_duplicate_of_what_was_not_done_is_taken_from_the_distractors(train: int) -> None:
+    made = [make_sequence(f"t{i}", group=f"g{i}", alternatives=3) for i in range(3)]
+    splits: dict[str, Split] = dict(zip(("g0", "g1", "g2"), SPLITS, strict=True))
+    looks = {f: random_look(f) for s in made for f in frame_ids(s)}
+    looks[made[2].alternatives[1].frame_id] = looks[made[train].alternatives[0].frame_id]
+    kept, dropped = drop_near_duplicates(made, splits, looks, BELOW)
+    assert dropped == 0
+    assert kept[:2] == made[:2]
+    others = (made[2].alternatives[0], made[2].alternatives[2])
+    assert kept[2] == dataclasses.replace(made[2], alternatives=others)
+
+
+def test_what_was_not_done_in_training_keeps_a_test_sequence_out() -> None:
+    made = [make_sequence(f"t{i}", group=f"g{i}", alternatives=1) for i in range(3)]
+    splits: dict[str, Split] = dict(zip(("g0", "g1", "g2"), SPLITS, strict=True))
+    looks = {f: random_look(f) for s in made for f in frame_ids(s)}
+    looks[made[2].frames[3].frame_id] = looks[made[1].alternatives[0].frame_id]
+    assert drop_near_duplicates(made, splits, looks, BELOW) == (made[:2], 1)
+
+
+def test_items_may_show_moments_and_what_was_not_done() -> None:
+    s = make_sequence(total=6, first=1, alternatives=2)
+    assert frame_ids(s) == [f.frame_id for f in (*s.frames, *s.outside, *s.alternatives)]
+    assert len(set(frame_ids(s))) == 8
+
+
 def test_the_same_picture_on_both_sides_counts_as_near_duplicate(three: Any) -> None:
     made, splits, looks = three
     shared = dataclasses.replace(made[2].frames[0], frame_id=made[0].frames[0].frame_id)

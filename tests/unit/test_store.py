@@ -17,13 +17,28 @@ from tests.unit.builders import jpeg, make_item, make_sequence, scene, solid
 from tpru import store
 from tpru.errors import UpstreamError
 from tpru.files import sha256_bytes
-from tpru.records import Caption, Item, KeyFrame, Media, Prediction, Sequence, Step, Trajectory
+from tpru.records import (
+    Alternative,
+    Caption,
+    FrameState,
+    Item,
+    KeyFrame,
+    Media,
+    Prediction,
+    Sequence,
+    Step,
+    Thing,
+    Trajectory,
+)
 from tpru.store import FrameStore, read_records, write_frames, write_records
 
 TEXTS = st.text(max_size=12) | st.sampled_from(["", "Rührei 🍳", "左へ\n曲がる", '"quoted", text', "nan"])
 INTEGERS = st.integers(-(2**63), 2**63 - 1)
 SECONDS = st.floats(allow_nan=False)
-RECORDS = (Trajectory, Sequence, Caption, Item, Prediction, Media, Step, KeyFrame)
+RECORDS = (
+    *(Trajectory, Sequence, Caption, Item, Prediction, Media, Step, KeyFrame),
+    *(Alternative, Thing, FrameState),
+)
 
 
 def records_of(record_type: type) -> st.SearchStrategy[Any]:
@@ -56,15 +71,23 @@ def test_records_come_back_as_they_were(record_type: type, tmp_path_factory: pyt
 
 
 def test_tuples_come_back_as_tuples_at_every_depth(tmp_path: Path) -> None:
-    sequence = make_sequence()
+    sequence = make_sequence(alternatives=2, level="L3")
     item = make_item(shown=())
     write_records(tmp_path / "s", Sequence, [sequence])
     write_records(tmp_path / "i", Item, [item])
     (read,) = read_records(tmp_path / "s", Sequence)
     assert isinstance(read.frames, tuple)
     assert isinstance(read.frames[0], KeyFrame)
+    assert isinstance(read.alternatives[1], KeyFrame)
     assert hash(read) == hash(sequence)
     assert read_records(tmp_path / "i", Item)[0].shown == ()
+
+
+def test_a_state_comes_back_with_its_boxes_and_the_bytes_of_its_labels(tmp_path: Path) -> None:
+    things = (Thing("the cube", "in the gripper", (0.1, 0.2, 0.3, 0.4)), Thing("the lid", "hidden"))
+    states = [FrameState("t", k, k / 2, things, solid((k, 0, 0))) for k in range(3)]
+    write_records(tmp_path / "states", FrameState, states)
+    assert read_records(tmp_path / "states", FrameState) == states
 
 
 def test_more_records_than_one_batch_keep_their_order(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from tests.conftest import REPOSITORY
+from tpru.errors import TpruError
 
 README = REPOSITORY / "README.md"
 BLOCK = re.compile(r"```mermaid\n.*?```", re.DOTALL)
@@ -39,6 +40,19 @@ def picture() -> str:
 
 def test_picture_of_the_dag_is_the_dag() -> None:
     assert BLOCK.findall(README.read_text()) == [picture()], "run: python -m tests.workflow.test_readme"
+
+
+def kinds(of: type[TpruError]) -> set[type[TpruError]]:
+    """All kinds of an error, of kinds too."""
+    return {of, *(k for child in of.__subclasses__() for k in kinds(child))}
+
+
+def test_every_exit_code_is_in_the_table_and_stands_for_one_kind_of_error() -> None:
+    codes = [kind.exit_code for kind in kinds(TpruError) - {TpruError}]
+    assert len(codes) == len(set(codes))
+    assert all(code >= 10 for code in codes), "below 10 are those of Python and the shell"
+    table = README.read_text().split("| code | meaning |")[1].split("\n\n")[0]
+    assert sorted(map(int, re.findall(r"\| (\d+) \|", table))) == sorted(codes)
 
 
 def test_links_of_the_pages_lead_somewhere() -> None:

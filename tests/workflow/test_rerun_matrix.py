@@ -13,25 +13,34 @@ EVERYTHING = {
     "download": 4, "extract": 4, "describe": 1, "processor": 1, "synthesize": 1, "base_model": 1,
     "sft": 1, "grpo": 1, "evaluate": 4, "report": 1,
 }  # fmt: skip
-FROM_SYNTHESIZE = {
-    k: EVERYTHING[k] for k in ("synthesize", "base_model", "sft", "grpo", "evaluate", "report")
-}
-ONE_SOURCE = {**EVERYTHING, "download": 1, "extract": 1}
+FROM_SYNTHESIZE = {k: EVERYTHING[k] for k in ("synthesize", "sft", "grpo", "evaluate", "report")}
+# Processor and base are files of the model: no source, caption or item reaches them.
+FROM_SOURCES = {k: n for k, n in EVERYTHING.items() if k not in ("processor", "base_model")}
+ONE_SOURCE = {**FROM_SOURCES, "download": 1, "extract": 1}
+FROM_BASE = {k: EVERYTHING[k] for k in ("base_model", "sft", "grpo", "evaluate", "report")}
+WITH_ARM = "evaluate.models=[base,sft,sft_continued,grpo,grpo_blind]"
 
 VALUES = [
     ("nothing", [], {}),
     ("a GRPO value", ["grpo.beta=0.02"], {"grpo": 1, "evaluate": 2, "report": 1}),
     ("an SFT value", ["sft.learning_rate=4e-3"], {"sft": 1, "grpo": 1, "evaluate": 3, "report": 1}),
     ("two values swapped", ["sft.lora.r=64", "sft.lora.alpha=32"], {"sft": 1, "grpo": 1, "evaluate": 3, "report": 1}),
-    ("the shared seed", ["seed=1"], EVERYTHING),
+    ("the shared seed", ["seed=1"], FROM_SOURCES),
     ("a synthesis value", ["synthesize.negatives.caption=0.15"], FROM_SYNTHESIZE),
-    ("one source", ["sources.gui.episodes=6"], ONE_SOURCE),
+    ("one source", ["sources.gui.episodes.L1=6"], ONE_SOURCE),
+    ("one level of one source", ["sources.robot.episodes.L3=2"], ONE_SOURCE),
     ("extraction of one source", ["+sources.gui.extract.stride=1"], {**ONE_SOURCE, "download": 0}),
-    ("schooling of the base", ["base_model.steps=7"], {k: v for k, v in FROM_SYNTHESIZE.items() if k != "synthesize"}),
+    ("the base", ["base_model.version=9"], FROM_BASE),
+    ("the processor", ["processor.version=9"], {**FROM_SYNTHESIZE, "processor": 1}),
+    ("the size of pictures", ["model.min_pixels=3136"], {**FROM_SYNTHESIZE, "processor": 1, "base_model": 1}),
+    ("how the shipped base was made", ["tiny_base.dims.layers=2"], {}),
+    ("an arm that is not asked for", ["sft_continued.epochs=1"], {}),
+    ("an arm that is asked for", [WITH_ARM], {"sft_continued": 1, "evaluate": 1, "report": 1}),
+    ("the audit", ["audit.items=7"], {}),
     ("how models are asked", ["evaluate.max_new_tokens=81"], {"evaluate": 4, "report": 1}),
     ("the report alone", ["report.gallery_items=7"], {"report": 1}),
     ("the code of one stage, by its version", ["describe.version=2"],
-     {k: v for k, v in EVERYTHING.items() if k not in ("download", "extract")}),
+     {**FROM_SYNTHESIZE, "describe": 1}),
     ("the same number written another way", ["grpo.learning_rate=0.00050"], {}),
 ]  # fmt: skip
 

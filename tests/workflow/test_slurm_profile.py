@@ -7,8 +7,9 @@ import stat
 from pathlib import Path
 
 import pytest
+import yaml
 
-from tests.conftest import Workspace
+from tests.conftest import REPOSITORY, Workspace
 
 SBATCH = """#!/usr/bin/env python3
 import json, os, pathlib, subprocess, sys
@@ -52,9 +53,20 @@ def test_literal_command_plans_from_a_fresh_copy(workspace: Workspace) -> None:
     assert not (workspace.folder / "results").exists(), "a dry run must not write anything"
 
 
+def test_only_trainings_and_evaluations_get_a_gpu() -> None:
+    profile = yaml.safe_load((REPOSITORY / "workflow/profiles/slurm/profile.yaml").read_text())
+    asked = [entry.split(":") for entry in profile["set-resources"]]
+    stages = {"sft", "grpo", "sft_continued", "grpo_from_base", "evaluate"}
+    assert sorted(map(tuple, asked)) == sorted(
+        (stage, value) for stage in stages for value in ("slurm_partition=gpu", "gpu=1")
+    )
+    rules = "".join(path.read_text() for path in (REPOSITORY / "workflow/rules").glob("*.smk"))
+    assert stages <= set(re.findall(r"^rule (\w+):", rules, re.MULTILINE))
+
+
 def test_cpu_stage(workspace: Workspace, slurm: Path) -> None:
     target = "results/smoke/download/assembly/run.json"
-    config = ["--config", "experiment=smoke", 'overrides=["sources.assembly.episodes=2"]']
+    config = ["--config", "experiment=smoke", 'overrides=["sources.assembly.episodes.L1=2"]']
     workspace.run(workspace.snakemake(target, *config, profile="slurm"))
     assert (workspace.folder / target).exists()
     (arguments,) = submitted(slurm)

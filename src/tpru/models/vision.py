@@ -2,7 +2,7 @@
 
 The stock forward pass cuts its input into windows and attends to them one after another; with hundreds of
 small pictures that loop is most of the time. Here pictures of one size are a batch. Same weights, same
-result (tests/unit/test_vision.py compares both).
+result (tests/unit/test_shared_prefix.py compares both).
 """
 
 from typing import Any

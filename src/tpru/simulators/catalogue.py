@@ -31,7 +31,7 @@ else been done. Families of level 3 are never trained on; they are shown in thei
 
 def families() -> list[tuple[str, str, bool]]:
     """(scenario, family, whether training may see it) of every family."""
-    out = []
+    out: list[tuple[str, str, bool]] = []
     for scenario in SCENARIOS:
         simulator: Any = import_module(f"tpru.simulators.{scenario}")
         out += [(scenario, f, True) for f in simulator.SEEN]

@@ -38,6 +38,7 @@ from tpru.training.schooling.speech import Encoded, Features, encode, lesson_los
 FIRST_SEED = 500_000_000
 HELD_OUT = 0.05
 QUIZ = 40
+QUIZZED = lessons.Stage(4, plain=False)
 POOL = 8  # batches drawn together
 
 
@@ -87,7 +88,11 @@ def pixels(scenes: list[Scene], processor: ImageTextProcessor) -> list[Tensor]:
 
 
 def learn_to_see(run: Run, config: TinyBaseConfig, model: Any, scenes: list[Scene], cut: list[Tensor]) -> Any:
-    """Train the vision tower with linear readers, which are thrown away."""
+    """Train the vision tower with linear readers, which are thrown away.
+
+    They also tell, and log, which of two moments of a scene came first: what the tower knows about time
+    before any language.
+    """
     known = sight.vocabulary(scenes)
     side = config.side // 28
     torch.manual_seed(run.seed)
@@ -111,6 +116,18 @@ def learn_to_see(run: Run, config: TinyBaseConfig, model: Any, scenes: list[Scen
 
 
 @torch.no_grad()
+def match_scale(model: Any, features: Features) -> Features:
+    """Give the pictures the size that words have in the language model, in its last vision layer and in
+    the features at hand: next to large pictures the label that stands before them would be lost."""
+    said = model.get_input_embeddings().weight.pow(2).mean().sqrt()
+    seen = torch.cat(list(features.values())).pow(2).mean().sqrt()
+    last = model.model.visual.merger.mlp[-1]
+    last.weight.mul_(said / seen)
+    last.bias.mul_(said / seen)
+    return {k: v * (said / seen) for k, v in features.items()}
+
+
+@torch.no_grad()
 def features_of(model: Any, cut: list[Tensor], side: int) -> Features:
     """What the tower now says of every frame."""
     out: Features = {}
@@ -123,7 +140,7 @@ def features_of(model: Any, cut: list[Tensor], side: int) -> Features:
 def learn_to_speak(
     run: Run, config: TinyBaseConfig, model: Any, tokenizer: Any, scenes: list[Scene], features: Features
 ) -> None:
-    """Train the language model on lessons with more and more pictures."""
+    """Train the language model on lessons that grow richer (:data:`lessons.STAGES`)."""
     words = vocabulary_words(tokenizer)
     grid = (config.side // 28, config.side // 28)
     phase = config.speech
@@ -137,8 +154,8 @@ def learn_to_speak(
             # the pool, so that a continued run draws the same.
             first = step - (step - 1) % POOL
             rng = generator(run.seed, "speech", str(first))
-            most = most_pictures(first / phase.steps)
-            drawn = [lessons.lesson(scenes, rng, most, words) for _ in range(POOL * phase.batch_size)]
+            now = lessons.stage_at(first / phase.steps)
+            drawn = [lessons.lesson(scenes, rng, now, words) for _ in range(POOL * phase.batch_size)]
             encoded = sorted((encode(d, tokenizer, image, grid) for d in drawn), key=lambda e: len(e.ids))
             order = rng.permutation(POOL)
             waiting[:] = [encoded[k * phase.batch_size :][: phase.batch_size] for k in order]
@@ -149,11 +166,6 @@ def learn_to_speak(
 
     train_phase(run, "speech", [model], losses, ("loss",), phase.steps, phase.learning_rate, phase.save_every)
     model.model.visual.requires_grad_(True)
-
-
-def most_pictures(share: float) -> int:
-    """Pictures of a lesson at this share of the schooling: one, then up to three, then up to seven."""
-    return 1 if share < 0.15 else 3 if share < 0.4 else 7
 
 
 def vocabulary_words(tokenizer: Any) -> list[str]:
@@ -173,13 +185,13 @@ def quiz(
     hits: dict[str, list[bool]] = defaultdict(list)
     for number in range(QUIZ):
         rng = generator(seed, "quiz", str(number))
-        drawn = [lessons.lesson(scenes, rng, 4, words) for _ in range(32)]
+        drawn = [lessons.lesson(scenes, rng, QUIZZED, words) for _ in range(32)]
         batch = [encode(d, tokenizer, image, grid) for d in drawn]
         _, right = lesson_loss(model, batch, features)
         for lesson, answers in zip(drawn, right, strict=True):
             for turn, hit in zip(lesson.turns, answers, strict=True):
                 hits[turn.kind].append(hit)
-                if turn.kind == "earlier":
+                if turn.kind == "earlier" and lesson.pictures:
                     hits[f"{turn.kind}/{scenes[lesson.pictures[0][0]].scenario}"].append(hit)
     return {kind: sum(found) / len(found) for kind, found in sorted(hits.items())}
 
@@ -200,11 +212,12 @@ def main(run: Run) -> None:
     cut = pixels(school, processor)
     learn_to_see(run, config, model, school, cut)
     model.train()
-    learn_to_speak(run, config, model, tokenizer, school, features_of(model, cut, config.side))
+    seen = match_scale(model, features_of(model, cut, config.side))
+    learn_to_speak(run, config, model, tokenizer, school, seen)
     model.eval()
-    seen = features_of(model, pixels(held, processor), config.side)
+    quizzed = features_of(model, pixels(held, processor), config.side)
     grid = (config.side // 28, config.side // 28)
-    scores = quiz(model, tokenizer, held, seen, grid, run.seed)
+    scores = quiz(model, tokenizer, held, quizzed, grid, run.seed)
     write_model(run.output("model"), model, processor, model_card(config, len(school), len(held), scores))
     run.metrics |= {
         "parameters": float(sum(p.numel() for p in model.parameters())),

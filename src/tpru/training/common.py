@@ -98,7 +98,8 @@ def start(run: Run) -> tuple[Path, Path | None]:
     folder = checkpoint_folder(run.folder, run.fingerprint())
     folder.mkdir(parents=True, exist_ok=True)
     resume = newest_complete(folder)
-    last_step = int(resume.name.rsplit("-", 1)[1]) if resume else 0
+    # Without a checkpoint nothing stays, the held-out accuracy before the first update included.
+    last_step = int(resume.name.rsplit("-", 1)[1]) if resume else -1
     trim_log(run.folder / "log.jsonl", last_step)
     if resume:
         say(f"continuing from {resume}")

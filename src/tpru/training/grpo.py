@@ -103,7 +103,7 @@ class SharedPromptTrainer(OnePassGRPOTrainer):
 
     def rollout(self, prompts: list[str]) -> dict[str, Any]:
         """Completions of a batch of positions; TRL's ``rollout_func``."""
-        positions = torch.tensor([int(p) for p in prompts])
+        positions = torch.tensor([int(p) for p in prompts], device=self.accelerator.device)
         batch, owner = self._prompts(positions)
         completions = sample(self._plain_model(), batch, owner, self.sampling)
         return {

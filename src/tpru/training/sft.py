@@ -62,6 +62,8 @@ def run_sft(
         book.eyes.look({f for item in items for f in item.shown})
         data = positions_of(items)
         arguments["dataset_kwargs"] = {"skip_prepare_dataset": True}
+        # The features of the pictures are on the device already: what is there cannot be pinned.
+        arguments["dataloader_pin_memory"] = False
         told += held_out(run, config, test, book, processor)
         collator = SftCollator(tuple(items), book, processor.tokenizer, model.config.image_token_id)
     trainer = SFTTrainer(

@@ -49,6 +49,33 @@ THINK = ("Think first.", "First inside think tags.", "Reason, then answer in tag
 
 
 MOST_TURNS = 4
+WORDS_SHARE = 0.2
+LONGEST_REPEAT = 20
+
+
+@dataclass(frozen=True)
+class Stage:
+    """How rich the lessons are: the most pictures of one (0: words alone), and whether the wording is
+    plain (no goals, no words that do not matter, one way to ask)."""
+
+    most_pictures: int
+    plain: bool
+
+
+# From which share of the schooling on. Copying and looking up by a label come first, on words: they are
+# learned in minutes there and hardly at all on pictures. A model that can look up then learns to look.
+STAGES: tuple[tuple[float, Stage], ...] = (
+    (0.0, Stage(0, True)),
+    (0.2, Stage(1, True)),
+    (0.3, Stage(2, True)),
+    (0.45, Stage(4, True)),
+    (0.6, Stage(7, False)),
+)
+
+
+def stage_at(share: float) -> Stage:
+    """The stage at this share of the schooling."""
+    return next(stage for start, stage in reversed(STAGES) if share >= start)
 
 
 @dataclass(frozen=True)
@@ -76,32 +103,66 @@ class Table:
     shown: tuple[Shown, ...]
     labels: tuple[str, ...]
     stranger: int | None
+    plain: bool
 
 
-def lesson(scenes: list[Scene], rng: Rng, most_pictures: int, words: list[str]) -> Lesson:
-    """A conversation about at most ``most_pictures`` pictures of a random scene."""
+def lesson(scenes: list[Scene], rng: Rng, stage: Stage, words: list[str]) -> Lesson:
+    """A conversation about pictures of a random scene, or about words."""
+    if not stage.most_pictures or rng.random() < WORDS_SHARE:
+        return recall(rng, words, stage.plain)
     s = int(rng.integers(len(scenes)))
     scene = scenes[s]
-    frames = rng.permutation(len(scene.steps))[: int(rng.integers(1, most_pictures + 1))]
+    frames = rng.permutation(len(scene.steps))[: int(rng.integers(1, stage.most_pictures + 1))]
     shown = [(s, int(f)) for f in frames]
     stranger = None
-    if len(shown) > 2 and rng.random() < 0.12:
+    if len(shown) > 2 and not stage.plain and rng.random() < 0.12:
         stranger = _invite(scenes, s, shown, rng)
     labels = list(_pick(rng, LABELS)[: len(shown)])
-    name, mark = _pick(rng, NAMES), _pick(rng, MARKS)
-    listed = "\n".join(f"{name}{label}{mark}{PICTURE}" for label in labels)
-    table = Table(tuple(shown), tuple(labels), stranger)
+    listed = _listed(labels, [PICTURE] * len(labels), rng, stage.plain)
+    table = Table(tuple(shown), tuple(labels), stranger, stage.plain)
     kinds = [(make, share) for make, share, least in KINDS if least <= len(shown)]
     if stranger is not None:
-        kinds = [(make, share) for make, share in kinds if make in (describe, fact, find, repeat)]
+        kinds = [(make, share) for make, share in kinds if make in (describe, fact, find)]
     shares = np.array([share for _, share in kinds])
     chosen = rng.choice(len(kinds), size=int(rng.integers(2, MOST_TURNS + 1)), p=shares / shares.sum())
-    turns = [kinds[i][0](scenes, table, rng, words) for i in chosen]
+    turns = [kinds[i][0](scenes, table, rng) for i in chosen]
     if stranger is not None:
-        turns.insert(
-            int(rng.integers(len(turns) + 1)), Turn("stranger", _pick(rng, STRANGE), labels[stranger])
-        )
-    return Lesson(_around(scene, listed, rng, words), tuple(shown), tuple(turns))
+        asked = Turn("stranger", _pick(rng, STRANGE), labels[stranger])
+        turns.insert(int(rng.integers(len(turns) + 1)), asked)
+    opening = listed if stage.plain else _around(scene, listed, rng, words)
+    return Lesson(opening, tuple(shown), tuple(turns))
+
+
+def _listed(labels: list[str], texts: list[str], rng: Rng, plain: bool) -> str:
+    """Labelled texts, one a line."""
+    name, mark = ("", ": ") if plain else (_pick(rng, NAMES), _pick(rng, MARKS))
+    return "\n".join(f"{name}{label}{mark}{text}" for label, text in zip(labels, texts, strict=True))
+
+
+def recall(rng: Rng, words: list[str], plain: bool) -> Lesson:
+    """No pictures: words to be said again, or labelled words and questions about them."""
+    if rng.random() < 0.5:
+        return Lesson("", (), (repeat(rng, words),))
+    n = int(rng.integers(2, 8))
+    labels = list(_pick(rng, LABELS)[:n])
+    said = [_words(rng, words, 1, 4) for _ in labels]
+    turns = []
+    for k in rng.permutation(n)[:MOST_TURNS]:
+        if rng.random() < 0.5:
+            turns.append(Turn("recall", _ask(rng, DESCRIBE, plain).format(labels[k]), f"{said[k]}."))
+        else:
+            turns.append(Turn("recall", _ask(rng, FIND, plain).format(said[k]), labels[k]))
+    return Lesson(_listed(labels, said, rng, plain), (), tuple(turns))
+
+
+def _words(rng: Rng, words: list[str], least: int, most: int) -> str:
+    """At least ``least`` and fewer than ``most`` random words."""
+    return " ".join(words[i] for i in rng.integers(len(words), size=int(rng.integers(least, most))))
+
+
+def _ask(rng: Rng, ways: tuple[str, ...], plain: bool) -> str:
+    """One way to ask; plainly the first."""
+    return ways[0] if plain else _pick(rng, ways)
 
 
 def _invite(scenes: list[Scene], s: int, shown: list[Shown], rng: Rng) -> int | None:
@@ -125,8 +186,7 @@ def _around(scene: Scene, listed: str, rng: Rng, words: list[str]) -> str:
     if rng.random() < 0.5:
         parts.insert(0, _pick(rng, GOALS).format(scene.goal))
     if rng.random() < 0.4:
-        noise = " ".join(words[i] for i in rng.integers(len(words), size=int(rng.integers(2, 10))))
-        parts.insert(int(rng.integers(len(parts) + 1)), noise)
+        parts.insert(int(rng.integers(len(parts) + 1)), _words(rng, words, 2, 10))
     return "\n".join(parts)
 
 
@@ -142,83 +202,87 @@ def _step(scenes: list[Scene], shown: Shown) -> str:
     return scenes[shown[0]].steps[shown[1]]
 
 
-def describe(scenes: list[Scene], table: Table, rng: Rng, words: list[str]) -> Turn:
+def describe(scenes: list[Scene], table: Table, rng: Rng) -> Turn:
     """What one of the pictures shows."""
     k = int(rng.integers(len(table.shown)))
-    question = _pick(rng, DESCRIBE).format(table.labels[k])
+    question = _ask(rng, DESCRIBE, table.plain).format(table.labels[k])
     return Turn("describe", question, f"{_step(scenes, table.shown[k])}.")
 
 
-def fact(scenes: list[Scene], table: Table, rng: Rng, words: list[str]) -> Turn:
+def fact(scenes: list[Scene], table: Table, rng: Rng) -> Turn:
     """A question about one of the pictures."""
     k = int(rng.integers(len(table.shown)))
     scene, frame = table.shown[k]
     facts = scenes[scene].facts[frame]
     if not facts:
-        return describe(scenes, table, rng, words)
+        return describe(scenes, table, rng)
     question, answer = facts[int(rng.integers(len(facts)))]
-    return Turn("fact", _pick(rng, ABOUT).format(table.labels[k], question), answer)
+    return Turn("fact", _ask(rng, ABOUT, table.plain).format(table.labels[k], question), answer)
 
 
-def far(scenes: list[Scene], table: Table, rng: Rng, words: list[str]) -> Turn:
+def far(scenes: list[Scene], table: Table, rng: Rng) -> Turn:
     """How much of the task is done in one of the pictures."""
     k = int(rng.integers(len(table.shown)))
     scene, frame = table.shown[k]
     part = PARTS[min(4, round(4 * scenes[scene].progress[frame]))]
-    return Turn("far", _pick(rng, FAR).format(table.labels[k]), part)
+    return Turn("far", _ask(rng, FAR, table.plain).format(table.labels[k]), part)
 
 
-def each(scenes: list[Scene], table: Table, rng: Rng, words: list[str]) -> Turn:
+def each(scenes: list[Scene], table: Table, rng: Rng) -> Turn:
     """What every picture shows, in the order in which they stand."""
-    mark = _pick(rng, (": ", " shows ", " = "))
+    mark = ": " if table.plain else _pick(rng, (": ", " shows ", " = "))
     pairs = zip(table.labels, table.shown, strict=True)
     said = " ".join(f"{label}{mark}{_step(scenes, shown)}." for label, shown in pairs)
-    return Turn("each", _pick(rng, EACH), f"<think>{said}</think>" if rng.random() < 0.4 else said)
+    return Turn(
+        "each", _ask(rng, EACH, table.plain), f"<think>{said}</think>" if rng.random() < 0.4 else said
+    )
 
 
-def earlier(scenes: list[Scene], table: Table, rng: Rng, words: list[str]) -> Turn:
+def earlier(scenes: list[Scene], table: Table, rng: Rng) -> Turn:
     """Which of two pictures of one scene came first, or last."""
     i, j = (int(k) for k in rng.permutation(len(table.shown))[:2])
     before, after = sorted((i, j), key=lambda k: table.shown[k][1])
     wants_later = rng.random() < 0.5
-    question = _pick(rng, LATER if wants_later else EARLIER).format(table.labels[i], table.labels[j])
+    question = _ask(rng, LATER if wants_later else EARLIER, table.plain).format(
+        table.labels[i], table.labels[j]
+    )
     turn = Turn("earlier", question, table.labels[after if wants_later else before])
+    if table.plain:
+        return turn
     told = (f"{table.labels[k]}: {_step(scenes, table.shown[k])}" for k in (before, after))
     return _thinking(turn, ", then ".join(told) + ".", rng)
 
 
-def find(scenes: list[Scene], table: Table, rng: Rng, words: list[str]) -> Turn:
+def find(scenes: list[Scene], table: Table, rng: Rng) -> Turn:
     """Which picture shows what is said."""
     k = int(rng.integers(len(table.shown)))
     step = _step(scenes, table.shown[k])
-    return _thinking(
-        Turn("find", _pick(rng, FIND).format(step), table.labels[k]), f"{table.labels[k]}: {step}.", rng
-    )
+    turn = Turn("find", _ask(rng, FIND, table.plain).format(step), table.labels[k])
+    return turn if table.plain else _thinking(turn, f"{table.labels[k]}: {step}.", rng)
 
 
-def fits(scenes: list[Scene], table: Table, rng: Rng, words: list[str]) -> Turn:
+def fits(scenes: list[Scene], table: Table, rng: Rng) -> Turn:
     """Whether a goal is that of the pictures."""
     scene = scenes[table.shown[0][0]]
     others = [scenes[i] for i in rng.integers(len(scenes), size=8)]
     others = [o for o in others if o.scenario == scene.scenario and o.family != scene.family]
     right = rng.random() < 0.5 or not others
     goal = scene.goal if right else others[0].goal
-    return Turn("fits", _pick(rng, FITS).format(goal), "yes" if right else "no")
+    return Turn("fits", _ask(rng, FITS, table.plain).format(goal), "yes" if right else "no")
 
 
-def repeat(scenes: list[Scene], table: Table, rng: Rng, words: list[str]) -> Turn:
+def repeat(rng: Rng, words: list[str]) -> Turn:
     """Words to be said again: every token gets an embedding that can be said with confidence."""
     labels = "".join(rng.permutation(list(_pick(rng, LABELS)[: int(rng.integers(2, 7))])))
-    said = " ".join(words[i] for i in rng.integers(len(words), size=int(rng.integers(2, 8))))
-    said = labels if rng.random() < 0.4 else said
+    said = labels if rng.random() < 0.2 else _words(rng, words, 3, LONGEST_REPEAT)
     if rng.random() < 0.3:
         said = f"<think>{said}</think><answer>{labels[:1]}</answer>"
     return Turn("repeat", f"{_pick(rng, REPEAT)} {said}", said)
 
 
-Make = Callable[[list[Scene], Table, Rng, list[str]], Turn]
+Make = Callable[[list[Scene], Table, Rng], Turn]
 # Kind, its share, and the pictures that it needs at least.
 KINDS: tuple[tuple[Make, float, int], ...] = (
-    (describe, 1.0, 1), (fact, 1.0, 1), (far, 0.3, 1), (fits, 0.4, 1), (repeat, 0.3, 1),
+    (describe, 1.0, 1), (fact, 1.0, 1), (far, 0.3, 1), (fits, 0.4, 1),
     (earlier, 2.5, 2), (each, 0.7, 2), (find, 1.5, 2),
 )  # fmt: skip

@@ -60,8 +60,10 @@ def lesson_loss(model: Any, batch: list[Encoded], features: Features) -> tuple[T
         for start, end in e.answers:
             labels[row, start:end] = tokens[row, start:end]
     embeds = model.get_input_embeddings()(tokens)
-    shown = torch.cat([features[p] for e in batch for p in e.lesson.pictures]).to(embeds.dtype)
-    embeds = embeds.masked_scatter((tokens == model.config.image_token_id).unsqueeze(-1), shown)
+    shown = [features[p] for e in batch for p in e.lesson.pictures]
+    if shown:
+        places = (tokens == model.config.image_token_id).unsqueeze(-1)
+        embeds = embeds.masked_scatter(places, torch.cat(shown).to(embeds.dtype))
     hidden = model.model.language_model(
         inputs_embeds=embeds, attention_mask=mask, position_ids=positions, use_cache=False
     ).last_hidden_state[:, :-1]
