@@ -12,7 +12,17 @@ from tests.unit.schoolroom import N_MOMENTS, SCENES, make_scene, moment
 from tpru.records import NONE_OPTION
 from tpru.synthesis.wording import CHOICE_FORM, ORDER_FORM
 from tpru.training.schooling import lessons
-from tpru.training.schooling.lessons import LABELS, MOST_TURNS, PICTURE, Lesson, Turn, lesson
+from tpru.training.schooling.lessons import (
+    LABELS,
+    MOST_TURNS,
+    PICTURE,
+    STAGES,
+    Lesson,
+    Stage,
+    Turn,
+    lesson,
+    stage_at,
+)
 
 WORDS = [f"word{k}" for k in range(50)]
 MOST = 7
@@ -30,10 +40,20 @@ TASK_WORDS = re.compile(
 )
 
 
+def stage_of(number: int) -> Stage:
+    """Of every three lessons one is plain; the most pictures take turns."""
+    return Stage(1 + number // 3 % MOST, plain=number % 3 == 2)
+
+
 @cache
 def drawn() -> tuple[Lesson, ...]:
-    """Many lessons of every length."""
-    return tuple(lesson(SCENES, np.random.default_rng(k), 1 + k % MOST, WORDS) for k in range(3000))
+    """Many lessons of every length, plain and rich."""
+    return tuple(lesson(SCENES, np.random.default_rng(k), stage_of(k), WORDS) for k in range(4500))
+
+
+def plain() -> tuple[Lesson, ...]:
+    """The plain ones."""
+    return drawn()[2::3]
 
 
 @cache
@@ -144,7 +164,7 @@ def test_every_picture_has_one_label_from_the_first_on() -> None:
 
 @pytest.mark.parametrize("most", range(1, MOST + 1))
 def test_at_most_so_many_pictures_all_different(most: int) -> None:
-    made = [lesson(SCENES, np.random.default_rng(k), most, WORDS) for k in range(160)]
+    made = [lesson(SCENES, np.random.default_rng(k), Stage(most, k % 2 == 0), WORDS) for k in range(200)]
     assert {len(d.pictures) for d in made} - {0} == set(range(1, most + 1))
     assert all(len(set(d.pictures)) == len(d.pictures) for d in made)
 
@@ -159,16 +179,14 @@ def test_pictures_are_of_the_scenes_given_and_of_one_but_for_a_stranger() -> Non
             strangers += 1
             assert [n for _, n in counts[1:]] == [1]
             assert len({SCENES[s].scenario for s, _ in made.pictures}) == 1
-            assert others <= {
-                *("stranger", "describe", "fact", "find", "find_thinking", "repeat", "repeat_thinking"),
-            }
+            assert others <= {"stranger", "describe", "fact", "find", "find_thinking"}
         assert (len(counts) > 1) == ("stranger" in others)
     assert strangers > 50
 
 
 def test_a_scene_without_its_like_has_no_stranger() -> None:
     alone = [make_scene(k) for k in range(4)]  # of four scenarios
-    made = [lesson(alone, np.random.default_rng(k), MOST, WORDS) for k in range(300)]
+    made = [lesson(alone, np.random.default_rng(k), Stage(MOST, False), WORDS) for k in range(300)]
     assert not [t for d in made for t in d.turns if t.kind == "stranger"]
     assert {len({s for s, _ in d.pictures}) for d in made} == {0, 1}
 
@@ -185,28 +203,70 @@ def test_goals_and_moments_are_those_of_the_scenes_given() -> None:
         assert told <= {SCENES[s].goal for s, _ in made.pictures}
 
 
-def test_a_lesson_has_two_to_five_turns_of_every_kind() -> None:
+def test_a_lesson_has_a_few_turns_and_all_kinds_occur() -> None:
     kinds = Counter(t.kind for d in drawn() for t in d.turns)
     assert {k.removesuffix("_thinking") for k in kinds} == {
         *("describe", "fact", "far", "each", "earlier", "find", "fits", "repeat", "stranger", "recall"),
     }
     assert {"earlier_thinking", "find_thinking"} <= set(kinds)
-    lengths = {len(d.turns) for d in drawn()}
-    assert lengths == set(range(2, MOST_TURNS + 2))
-    assert {len(d.turns) for d in drawn() if "stranger" not in {t.kind for t in d.turns}} == {2, 3, 4}
+    usual = set(range(2, MOST_TURNS + 1))
+    strangers = [d for d in pictured() if "stranger" in {t.kind for t in d.turns}]
+    assert {len(d.turns) for d in pictured() if d not in strangers} == usual
+    assert {len(d.turns) for d in strangers} == {n + 1 for n in usual}
+    assert {len(d.turns) for d in drawn() if d.turns[0].kind == "recall"} == usual
+    assert {len(d.turns) for d in drawn() if d.turns[0].kind == "repeat"} == {1}
 
 
 def test_one_picture_is_not_compared() -> None:
     alone = [d for d in drawn() if len(d.pictures) == 1]
     kinds = {t.kind.removesuffix("_thinking") for d in alone for t in d.turns}
-    assert kinds == {"describe", "fact", "far", "fits", "repeat"}
+    assert kinds == {"describe", "fact", "far", "fits"}
 
 
 def test_a_lesson_depends_on_its_generator_alone() -> None:
     for k in range(20):
-        made = lesson(SCENES, np.random.default_rng(k), 1 + k % MOST, WORDS)
-        assert made == drawn()[k]
-    assert len({d.opening for d in drawn()}) > 2000
+        assert lesson(SCENES, np.random.default_rng(k), stage_of(k), WORDS) == drawn()[k]
+    assert len(set(drawn())) > 4000
+
+
+# Stages.
+
+
+def test_lessons_grow_richer_and_begin_with_words_alone() -> None:
+    stages = [stage_at(k / 100) for k in range(101)]
+    shown = [s.most_pictures for s in stages]
+    assert shown == sorted(shown)
+    assert (shown[0], shown[-1]) == (0, MOST)
+    assert [s.plain for s in stages] == sorted((s.plain for s in stages), reverse=True)
+    assert not stages[-1].plain
+    assert [stage_at(start) for start, _ in STAGES] == [stage for _, stage in STAGES]
+    early = [lesson(SCENES, np.random.default_rng(k), stages[0], WORDS) for k in range(200)]
+    assert not any(d.pictures for d in early)
+    assert {t.kind for d in early for t in d.turns} == {"recall", "repeat"}
+
+
+def test_a_plain_lesson_asks_in_one_way_and_holds_nothing_that_does_not_matter() -> None:
+    kinds = {t.kind for d in plain() for t in d.turns}
+    assert not {k for k in kinds if k.endswith("_thinking")} | {"stranger"} & kinds
+    first = [templates[0] for name, templates in TEMPLATES.items() if name not in ("LABELS", "REPEAT")]
+    ways = [
+        re.escape(t).replace(r"\{\}", ".+").replace(r"\{0\}", ".+").replace(r"\{1\}", ".+") for t in first
+    ]
+    for made in plain():
+        if made.pictures:
+            lines = made.opening.splitlines()
+            assert lines == [f"{label}: {PICTURE}" for label in labels_of(made)]
+        for turn in made.turns:
+            if turn.kind != "repeat":
+                assert any(re.fullmatch(way, turn.question) for way in ways if way != ".+"), turn.question
+
+
+def test_a_rich_lesson_has_goals_and_words_that_do_not_matter() -> None:
+    rich = [d for k, d in enumerate(drawn()) if k % 3 != 2 and d.pictures]
+    goals = sum(bool(re.search(r"move thing \d+ around", d.opening)) for d in rich)
+    noise = sum(bool(re.search(r"^word", d.opening, re.MULTILINE)) for d in rich)
+    assert 0.4 < goals / len(rich) < 0.6
+    assert 0.3 < noise / len(rich) < 0.5
 
 
 # Words alone.
@@ -217,8 +277,10 @@ def test_a_lesson_about_words_has_no_picture_and_asks_nothing_else() -> None:
     assert 0.1 < len(words) / len(drawn()) < 0.3
     for made in words:
         assert PICTURE not in made.opening
-        assert {t.kind for t in made.turns} == {"recall"}
-    assert "recall" not in {t.kind for d in pictured() for t in d.turns}
+        (kind,) = {t.kind for t in made.turns}
+        assert kind in ("recall", "repeat")
+        assert bool(made.opening) == (kind == "recall")
+    assert not {"recall", "repeat"} & {t.kind for d in pictured() for t in d.turns}
 
 
 def test_words_are_recalled_by_their_label_and_labels_by_their_words() -> None:
@@ -305,7 +367,7 @@ def test_a_fact_is_one_of_the_picture_asked_about() -> None:
 
 def test_a_moment_without_facts_is_described_instead() -> None:
     silent = [make_scene(k, facts=False) for k in range(8)]
-    made = [lesson(silent, np.random.default_rng(k), MOST, WORDS) for k in range(300)]
+    made = [lesson(silent, np.random.default_rng(k), Stage(MOST, False), WORDS) for k in range(300)]
     assert "fact" not in {t.kind for d in made for t in d.turns}
 
 

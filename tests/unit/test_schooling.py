@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import re
+from copy import deepcopy
 from functools import cache
 from importlib import import_module
 from itertools import pairwise
@@ -28,13 +29,13 @@ from tpru.models.processor import CHAT_TEMPLATE, ImageTextProcessor, make_proces
 from tpru.models.prompts import place
 from tpru.records import NONE_OPTION, SCENARIOS
 from tpru.stages.processor import processor_of
-from tpru.stages.tiny_base import corpus, most_pictures, vocabulary_words
+from tpru.stages.tiny_base import corpus, features_of, match_scale, vocabulary_words
 from tpru.synthesis.wording import CHOICE_FORM, ORDER_FORM
 from tpru.training.callbacks import read_log
 from tpru.training.schooling import scenes as scenes_module
 from tpru.training.schooling import sight, speech
 from tpru.training.schooling.card import model_card
-from tpru.training.schooling.lessons import PICTURE, Lesson, Turn, lesson
+from tpru.training.schooling.lessons import PICTURE, Lesson, Stage, Turn, lesson
 from tpru.training.schooling.loop import FLOOR, WARMUP, rate, train_phase
 from tpru.training.schooling.scenes import simulate
 
@@ -121,7 +122,7 @@ def test_a_second_turn_counts_on_from_the_first_one() -> None:
 @settings(deadline=None, max_examples=40)
 @given(st.integers(0, 10_000), st.tuples(st.integers(1, 4), st.integers(1, 4)))
 def test_every_lesson_can_be_encoded(seed: int, grid: tuple[int, int]) -> None:
-    drawn = lesson(SCENES, np.random.default_rng(seed), 7, ["some", "words"])
+    drawn = lesson(SCENES, np.random.default_rng(seed), Stage(7, plain=False), ["some", "words"])
     made = speech.encode(drawn, school().tokenizer, image_token(), grid)
     assert len(made.ids) == len(made.positions)
     assert made.ids.count(image_token()) == len(drawn.pictures) * grid[0] * grid[1]
@@ -137,7 +138,8 @@ def encoded(seed: int, pictures: int) -> tuple[speech.Encoded, speech.Features]:
     p = parts()
     token = int(p.model.config.image_token_id)
     rng = np.random.default_rng(seed)
-    while not (drawn := lesson(SCENES, rng, pictures, ["some", "words"])).pictures:
+    stage = Stage(pictures, plain=False)
+    while not (drawn := lesson(SCENES, rng, stage, ["some", "words"])).pictures:
         pass
     made = speech.encode(drawn, p.processor.tokenizer, token, (2, 3))
     width = p.model.get_input_embeddings().weight.shape[1]
@@ -426,10 +428,25 @@ def test_parts_that_are_only_watched_are_logged_but_not_trained(tmp_path: Path) 
 # The stage around it.
 
 
-def test_lessons_show_more_and_more_pictures() -> None:
-    shown = [most_pictures(k / 100) for k in range(101)]
-    assert shown == sorted(shown)
-    assert set(shown) == {1, 3, 7}
+def test_pictures_get_the_size_of_words_in_the_tower_too() -> None:
+    model = deepcopy(parts().model)
+    cut = [torch.randn(n, 16, 1176, generator=torch.Generator().manual_seed(n)) for n in (2, 3)]
+    before = features_of(model, cut, 56)
+    assert set(before) == {(0, 0), (0, 1), (1, 0), (1, 1), (1, 2)}
+    scaled = match_scale(model, before)
+    assert set(scaled) == set(before)
+    after = features_of(model, cut, 56)
+    for shown, feature in scaled.items():
+        torch.testing.assert_close(feature, after[shown], atol=1e-6, rtol=1e-4)
+    sizes = [
+        x.detach().pow(2).mean().sqrt()
+        for x in (model.get_input_embeddings().weight, torch.cat(list(scaled.values())))
+    ]
+    torch.testing.assert_close(*sizes, atol=0, rtol=1e-4)
+    # All by one number: nothing but the size changes.
+    factor = scaled[(0, 0)][0, 0] / before[(0, 0)][0, 0]
+    for shown, feature in before.items():
+        torch.testing.assert_close(scaled[shown], feature * factor, atol=1e-6, rtol=1e-4)
 
 
 def test_the_tokenizer_knows_the_words_of_the_tasks_but_learns_from_no_answer() -> None:
