@@ -12,7 +12,7 @@ from tpru.config.schema import RewardConfig
 from tpru.training.rewards import pairs_in_order, reward
 
 STRICT = RewardConfig(name="strict", accuracy_weight=1.0, format_weight=0.1, partial_credit=0.0)
-PUBLISHED = compose("demo", ["model=qwen2_5_vl_7b", "grpo=tpru"]).grpo.reward
+PUBLISHED = compose("own_data", ["model=qwen2_5_vl_7b", "grpo=tpru"]).grpo.reward
 CHOICE = "ABCDE"
 
 

@@ -67,7 +67,7 @@ def test_rewards_are_given_what_they_ask_for() -> None:
 
 @pytest.mark.parametrize("overrides", [[], ["grpo=tpru"], ["grpo=tpru_full"]])
 def test_every_argument_is_one_of_trl(overrides: list[str], tmp_path: Path) -> None:
-    config = compose("demo", overrides)
+    config = compose("own_data", overrides)
     arguments = grpo_arguments(config.grpo, config.model, tmp_path, 0, 7)
     assert set(arguments) <= {f.name for f in dataclasses.fields(GRPOConfig)}
     shared = trainer_arguments(config.sft, config.model, tmp_path, 0)
