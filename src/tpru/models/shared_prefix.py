@@ -43,8 +43,11 @@ def read(model: Any, prompts: PromptBatch, owner: Tensor) -> tuple[DynamicCache,
         past_key_values=cache,
         use_cache=True,
     ).last_hidden_state
-    cache.batch_select_indices(owner)
-    return cache, hidden[:, -1][owner]
+    # index_select, not cache.batch_select_indices: the gradient of plain indexing adds up in an order that
+    # differs from run to run on several threads.
+    for layer in cache.layers:
+        layer.keys, layer.values = layer.keys.index_select(0, owner), layer.values.index_select(0, owner)
+    return cache, hidden[:, -1].index_select(0, owner)
 
 
 @torch.no_grad()
