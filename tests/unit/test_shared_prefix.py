@@ -18,7 +18,7 @@ from tpru.models.vision import encode_pictures
 
 PICTURE = "<|vision_start|><|image_pad|><|vision_end|>"
 DIMS = TinyDims(
-    vocabulary=320, hidden=32, layers=2, heads=2, kv_heads=1, intermediate=64,
+    vocabulary=320, hidden=32, layers=3, heads=2, intermediate=64,
     vision_hidden=32, vision_depth=2, vision_heads=2, vision_intermediate=64,
 )  # fmt: skip
 TEXTS = (f"A {PICTURE} then {PICTURE} which one?", f"{PICTURE} what is this, said in more words than above?")

@@ -139,6 +139,11 @@ def asked(item: Item) -> int:
     return 0 if item.task == "previous_frame" else len(world().sequence(item).frames) - 2
 
 
+def missing(item: Item) -> str:
+    """What the frame shows that a choice item asks for."""
+    return world().sequence(item).frames[asked(item)].step
+
+
 def right_frame(item: Item) -> str:
     return world().sequence(item).frames[asked(item)].frame_id
 
@@ -602,9 +607,9 @@ def test_the_reasoning_leads_to_the_answer_and_is_more_than_it() -> None:
             "caption": f", the description is about something else: {item.answer}.",
             "withheld": f" No option has this order: {item.answer}."
             if order
-            else f", no option shows it: {item.answer}.",
+            else f" no option: {item.answer}.",
             # The order itself is spelled out: no letter is needed, and none is named.
-            "": "." if order else f": {item.answer}.",
+            "": "." if order else f" {item.answer}: {missing(item)}.",
         }[item.negative_kind]
         assert item.reasoning.endswith(ending)
         thought = item.reasoning.removesuffix(ending)
@@ -636,9 +641,9 @@ def test_the_reasoning_names_what_comes_next_to_what_is_missing(task: str) -> No
         if item.negative_kind == "caption":
             assert item.reasoning.startswith(f"At the end {frames[-1].step},")
         elif task == "next_frame":
-            assert item.reasoning.startswith(f"After {frames[at - 1].step} comes {frames[at].step}")
+            assert item.reasoning.startswith(f"{at}: {frames[at - 1].step}. Then ")
         else:
-            assert item.reasoning.startswith(f"Before {frames[1].step} comes {frames[0].step}")
+            assert item.reasoning.startswith(f"2: {frames[1].step}. Before it ")
 
 
 def test_what_sft_teaches_is_read_as_the_right_answer() -> None:

@@ -206,9 +206,8 @@ class TinyDims(Strict):
 
     vocabulary: Annotated[int, Field(ge=300)]
     hidden: Positive
-    layers: Positive
+    layers: Annotated[int, Field(ge=3)]
     heads: Positive
-    kv_heads: Positive
     intermediate: Positive
     vision_hidden: Positive
     vision_depth: Positive
@@ -219,8 +218,6 @@ class TinyDims(Strict):
     def _divisible(self) -> "TinyDims":
         if self.hidden % self.heads or (self.hidden // self.heads) % 8:
             raise ValueError("hidden / heads must be a whole multiple of 8 (rotary sections)")
-        if self.heads % self.kv_heads:
-            raise ValueError("kv_heads must divide heads")
         if self.vision_hidden % self.vision_heads or (self.vision_hidden // self.vision_heads) % 4:
             raise ValueError("vision_hidden / vision_heads must be a whole multiple of 4")
         return self

@@ -116,10 +116,10 @@ class PromptBook:
             self._known[item.item_id] = encode_prompt(text, item.shown, self._processor, self.eyes)
         return self._known[item.item_id]
 
-    def batch(self, items: list[Item]) -> PromptBatch:
-        """The prompts of items side by side, embedded by the model as it is now."""
+    def batch(self, items: list[Item], model: Any = None) -> PromptBatch:
+        """The prompts of items side by side, embedded by the model as it is now, or by another one."""
         self.eyes.look({f for item in items for f in item.shown})
-        return batch_prompts([self.prompt(item) for item in items], self._model, self.eyes)
+        return batch_prompts([self.prompt(item) for item in items], model or self._model, self.eyes)
 
 
 def place(

@@ -26,13 +26,13 @@ def tiny_config(dims: TinyDims, processor: ImageTextProcessor) -> Qwen2_5_VLConf
             "intermediate_size": dims.intermediate,
             "num_hidden_layers": dims.layers,
             "num_attention_heads": dims.heads,
-            "num_key_value_heads": dims.kv_heads,
+            "num_key_value_heads": dims.heads,
             "max_position_embeddings": 4096,
             # The stock 0.02 suits wide models; at this width it keeps logits of rare tokens near 0.
             "initializer_range": dims.hidden**-0.5,
             "rope_parameters": {
                 "rope_type": "default",
-                "rope_theta": 10_000.0,
+                "rope_theta": 1_000_000.0,
                 "mrope_section": [half - 2 * side, side, side],
             },
             "bos_token_id": None,

@@ -30,6 +30,7 @@ from tpru.synthesis.wording import CHOICE_FORM, ORDER_FORM
 from tpru.training.checkpoints import checkpoint_folder
 from tpru.training.schooling import lessons, sight
 from tpru.training.schooling.card import model_card
+from tpru.training.schooling.heads import lay_down_heads
 from tpru.training.schooling.loop import train_phase
 from tpru.training.schooling.scenes import Scene, simulate
 from tpru.training.schooling.speech import Encoded, Features, encode, lesson_loss
@@ -63,9 +64,9 @@ def corpus(scenes: list[Scene]) -> list[str]:
     said = {s for scene in scenes for s in scene.steps} | {scene.goal for scene in scenes}
     said |= {text for scene in scenes for facts in scene.facts for pair in facts for text in pair}
     questions = (
-        lessons.DESCRIBE + lessons.EACH + lessons.EARLIER + lessons.LATER + lessons.FIND + lessons.STRANGE
-        + lessons.FITS + lessons.FAR + lessons.ABOUT + lessons.PARTS + lessons.REPEAT + lessons.GOALS
-        + lessons.THINK
+        lessons.DESCRIBE + lessons.EACH + lessons.EARLIER + lessons.LATER + lessons.FIRST_OF_TWO
+        + lessons.LAST_OF_TWO + lessons.FIND + lessons.STRANGE + lessons.FITS + lessons.FAR
+        + lessons.ABOUT + lessons.PARTS + lessons.REPEAT + lessons.GOALS + lessons.THINK
     )  # fmt: skip
     tasks = (
         f"\nThe pictures are in random order.\n{ORDER_FORM}\nThe screens are in random order.",
@@ -96,7 +97,7 @@ def learn_to_see(run: Run, config: TinyBaseConfig, model: Any, scenes: list[Scen
     known = sight.vocabulary(scenes)
     side = config.side // 28
     torch.manual_seed(run.seed)
-    readers = sight.Readers(side * side, config.dims.hidden, known)
+    readers = sight.Readers(config.dims.hidden, known)
     visual = model.model.visual
 
     def losses(step: int) -> dict[str, Tensor]:
@@ -208,6 +209,7 @@ def main(run: Run) -> None:
     processor = make_processor(tokenizer, CHAT_TEMPLATE, config.side**2, config.side**2)
     tokenizer.chat_template = CHAT_TEMPLATE
     model = tiny_model(config.dims, processor, run.seed)
+    lay_down_heads(model)
     say(f"{sum(p.numel() for p in model.parameters()):,} parameters, {len(school)} episodes to learn from")
     cut = pixels(school, processor)
     learn_to_see(run, config, model, school, cut)

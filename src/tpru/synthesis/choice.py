@@ -45,17 +45,19 @@ def choice_draft(
         options_are="image",
         right=frames[asked].frame_id,
         wrong=wrong,
-        reasoning=_reasoning(sequence, kind, given, asked),
+        reasoning=_reasoning(sequence, kind, asked),
         number=number,
         difficulty=sum(pool.grade(f, sequence) for f in shown) / len(shown),
     )
 
 
-def _reasoning(sequence: Sequence, kind: NegativeKind, given: list[int], asked: int) -> str:
+def _reasoning(sequence: Sequence, kind: NegativeKind, asked: int) -> str:
+    """The neighbour in time, then the letter of what is missing: a picture is named before it is told."""
     if kind == "caption":
         return mismatch(sequence)
-    before = asked - 1 if asked else given[0]
-    known = shows(sequence.frames[before], before, sequence)
-    missing = shows(sequence.frames[asked], asked, sequence)
-    text = f"After {known} comes {missing}" if asked else f"Before {known} comes {missing}"
-    return text + (", no option shows it: {letter}." if kind == "withheld" else ": {letter}.")
+    known = asked - 1 if asked else 1
+    text = f"{known + 1}: {shows(sequence.frames[known], known, sequence)}."
+    text += " Then" if asked else " Before it"
+    if kind == "withheld":
+        return text + " no option: {letter}."
+    return text + f" {{letter}}: {shows(sequence.frames[asked], asked, sequence)}."

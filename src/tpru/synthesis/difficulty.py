@@ -1,6 +1,7 @@
 """How close wrong options are to the right one, in [0, 1], and wrong orders of a wanted closeness."""
 
-from itertools import combinations, permutations
+from itertools import combinations
+from math import factorial
 
 import numpy as np
 
@@ -28,23 +29,25 @@ def wrong_orders(right: str, count: int, close: bool, rng: np.random.Generator) 
     neighbours away from these; else any), one of its members is taken at random to be the right one, and
     the labels are renamed so that it reads ``right``. Whatever its place in the set - middle, outlier,
     reverse of another - it had that place by chance.
+
+    Raises:
+        ValueError: there are fewer than ``count`` wrong orders.
     """
-    n = len(right)
-    names = "".join(sorted(right))
+    n, names = len(right), sorted(right)
+    if factorial(n) <= count:
+        raise ValueError(f"{n} labels have no {count} wrong orders")
+    orders = ["".join(rng.permutation(names))]
     if close:
-        first = "".join(rng.permutation(list(names)))
-        orders = [first, first[::-1]]
+        orders.append(orders[0][::-1])
         near = sorted({w for o in orders for w in _one_swap(o)} - set(orders))
-        orders += [near[i] for i in rng.permutation(len(near))]
-        every = ["".join(p) for p in permutations(names)]
-        orders += [o for o in (every[i] for i in rng.permutation(len(every))) if o not in orders]
-        orders = orders[: count + 1]
-    else:
-        every = ["".join(p) for p in permutations(names)]
-        orders = [every[i] for i in rng.choice(len(every), count + 1, replace=False)]
-    chosen = orders.pop(int(rng.integers(count + 1)))
+        orders += [near[i] for i in rng.permutation(len(near))][: count - 1]
+    while len(orders) <= count:
+        other = "".join(rng.permutation(names))
+        orders += [other] * (other not in orders)
+    # In any order, the right one last: a list cut short must not tell by what it lacks.
+    *wrong, chosen = (orders[i] for i in rng.permutation(count + 1))
     renamed = {chosen[i]: right[i] for i in range(n)}
-    return ["".join(renamed[label] for label in order) for order in orders]
+    return ["".join(renamed[label] for label in order) for order in wrong]
 
 
 def _one_swap(order: str) -> list[str]:

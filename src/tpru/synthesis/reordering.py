@@ -48,7 +48,7 @@ def draft(
         wrong=tuple(wrong),
         reasoning=_reasoning(sequence, kind, labels, shuffle),
         number=number,
-        difficulty=1.0 if written_out else order_difficulty(right, wrong),
+        difficulty=1.0 if written_out else order_difficulty(right, wrong if kind == "withheld" else wrong[:-1]),
     )
 
 

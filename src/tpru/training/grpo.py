@@ -104,22 +104,23 @@ class SharedPromptTrainer(OnePassGRPOTrainer):
     def rollout(self, prompts: list[str]) -> dict[str, Any]:
         """Completions of a batch of positions; TRL's ``rollout_func``."""
         positions = torch.tensor([int(p) for p in prompts], device=self.accelerator.device)
-        batch, owner = self._prompts(positions)
-        completions = sample(self._plain_model(), batch, owner, self.sampling)
+        model = self._plain(self.model)
+        batch, owner = self._prompts(positions, model)
+        completions = sample(model, batch, owner, self.sampling)
         return {
             "prompt_ids": [[p] for p in positions.tolist()],
             "completion_ids": completions,
             "logprobs": None,
         }
 
-    def _prompts(self, positions: torch.Tensor) -> tuple[PromptBatch, torch.Tensor]:
-        """The distinct prompts of a batch, and which of them each row has."""
+    def _prompts(self, positions: torch.Tensor, model: Any) -> tuple[PromptBatch, torch.Tensor]:
+        """The distinct prompts of a batch as the model embeds them, and which of them each row has."""
         distinct, owner = positions.unique(return_inverse=True)
-        return self.book.batch([self.items[i] for i in distinct.tolist()]), owner
+        return self.book.batch([self.items[i] for i in distinct.tolist()], model), owner
 
-    def _plain_model(self) -> Any:
-        """The model with its adapter layers in place, without wrappers around it."""
-        model = self.accelerator.unwrap_model(self.model)
+    def _plain(self, model: Any) -> Any:
+        """A model with its adapter layers in place, without wrappers around it."""
+        model = self.accelerator.unwrap_model(model)
         return model.get_base_model() if isinstance(model, PeftModel) else model
 
     def _get_per_token_logps_and_entropies(
@@ -132,9 +133,11 @@ class SharedPromptTrainer(OnePassGRPOTrainer):
         compute_entropy: bool = False,
         **__: Any,
     ) -> tuple[torch.Tensor, torch.Tensor | None, None]:
-        batch, owner = self._prompts(input_ids[:, 0])
+        # The policy, or the reference, which is a model of its own where no adapter can be switched off.
+        plain = self._plain(model)
+        batch, owner = self._prompts(input_ids[:, 0], plain)
         completions, mask = input_ids[:, 1:], attention_mask[:, 1:]
-        logits = completion_logits(self._plain_model(), batch, owner, completions, mask)
+        logits = completion_logits(plain, batch, owner, completions, mask)
         every = torch.log_softmax(logits.float() / self.temperature, dim=-1)
         chosen = every.gather(-1, completions.unsqueeze(-1)).squeeze(-1)
         entropy = -(every.exp() * every).sum(-1).detach() if compute_entropy else None

@@ -50,12 +50,13 @@ class HeldOutCurve(TrainerCallback):
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """The model as it starts; not again where a run is continued."""
-        if state.global_step == 0:
+        if state.global_step == 0 and state.is_world_process_zero:
             self._tell(kwargs["model"], 0)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Every few updates, and after the last one."""
-        if state.global_step % self._probe.every == 0 or state.global_step == state.max_steps:
+        due = state.global_step % self._probe.every == 0 or state.global_step == state.max_steps
+        if due and state.is_world_process_zero:
             self._tell(kwargs["model"], state.global_step)
 
     def _tell(self, model: Any, step: int) -> None:

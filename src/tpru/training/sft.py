@@ -11,6 +11,7 @@ from tpru.models.processor import Pictures, load_processor
 from tpru.models.prompts import PromptBook
 from tpru.records import Item
 from tpru.run import Run
+from tpru.runtime import world_size
 from tpru.store import FrameStore
 from tpru.training.common import (
     callbacks,
@@ -52,7 +53,7 @@ def run_sft(
         "max_length": None,
     }
     told = callbacks(run, ("loss", "token_accuracy"))
-    if config.train_vision:
+    if config.train_vision or world_size() > 1:
         data = training_set(items, pictures, sft_row)
         arguments["completion_only_loss"] = True
         collator = None

@@ -1,6 +1,7 @@
 """Then language: conversations about single moments and pairs of moments, in wordings of their own.
 
-A conversation shows a few pictures and asks several things about them. No question puts three pictures in
+A conversation shows a few pictures and asks several things about them. An answer about one of them names
+its label first: looking up what follows a label just said is what a small model learns soonest. No question puts three pictures in
 order, asks which picture follows or precedes given ones, or offers to reject all choices: those are the
 tasks.
 """
@@ -31,6 +32,14 @@ EARLIER = (
     "Which came first, {} or {}?", "Which one is earlier, {} or {}?", "{} or {}: which was taken before?",
     "Name the earlier one of {} and {}.", "Of {} and {}, which is closer to the beginning?",
 )  # fmt: skip
+FIRST_OF_TWO = (
+    "Which came first?", "Which one is earlier?", "Which was taken before?", "Name the earlier one.",
+    "Which is closer to the beginning?",
+)  # fmt: skip
+LAST_OF_TWO = (
+    "Which came last?", "Which one is later?", "Which was taken after?", "Name the later one.",
+    "Which is closer to the end?",
+)  # fmt: skip
 LATER = (
     "Which came last, {} or {}?", "Which one is later, {} or {}?", "{} or {}: which was taken after?",
     "Name the later one of {} and {}.", "Of {} and {}, which is closer to the end?",
@@ -49,7 +58,9 @@ THINK = ("Think first.", "First inside think tags.", "Reason, then answer in tag
 
 
 MOST_TURNS = 4
-WORDS_SHARE = 0.2
+WORDS_SHARE = 0.1
+# Of the lessons with pictures those that show just two: to compare comes before to find and compare.
+PAIR_SHARE = 0.3
 LONGEST_REPEAT = 20
 
 
@@ -63,11 +74,11 @@ class Stage:
 
 
 # From which share of the schooling on. Copying and looking up by a label come first, on words: they are
-# learned in minutes there and hardly at all on pictures. A model that can look up then learns to look.
+# learned in minutes there and hardly at all on pictures. A model that can look up then learns to look, and
+# with two pictures on the table to compare them.
 STAGES: tuple[tuple[float, Stage], ...] = (
     (0.0, Stage(0, True)),
-    (0.2, Stage(1, True)),
-    (0.3, Stage(2, True)),
+    (0.15, Stage(2, True)),
     (0.45, Stage(4, True)),
     (0.6, Stage(7, False)),
 )
@@ -112,7 +123,10 @@ def lesson(scenes: list[Scene], rng: Rng, stage: Stage, words: list[str]) -> Les
         return recall(rng, words, stage.plain)
     s = int(rng.integers(len(scenes)))
     scene = scenes[s]
-    frames = rng.permutation(len(scene.steps))[: int(rng.integers(1, stage.most_pictures + 1))]
+    n = int(rng.integers(1, stage.most_pictures + 1))
+    if stage.most_pictures > 1 and rng.random() < PAIR_SHARE:
+        n = 2
+    frames = rng.permutation(len(scene.steps))[:n]
     shown = [(s, int(f)) for f in frames]
     stranger = None
     if len(shown) > 2 and not stage.plain and rng.random() < 0.12:
@@ -149,9 +163,10 @@ def recall(rng: Rng, words: list[str], plain: bool) -> Lesson:
     turns = []
     for k in rng.permutation(n)[:MOST_TURNS]:
         if rng.random() < 0.5:
-            turns.append(Turn("recall", _ask(rng, DESCRIBE, plain).format(labels[k]), f"{said[k]}."))
+            question = _ask(rng, DESCRIBE, plain).format(labels[k])
+            turns.append(Turn("recall", question, f"{labels[k]}: {said[k]}."))
         else:
-            turns.append(Turn("recall", _ask(rng, FIND, plain).format(said[k]), labels[k]))
+            turns.append(Turn("locate", _ask(rng, FIND, plain).format(said[k]), labels[k]))
     return Lesson(_listed(labels, said, rng, plain), (), tuple(turns))
 
 
@@ -206,7 +221,7 @@ def describe(scenes: list[Scene], table: Table, rng: Rng) -> Turn:
     """What one of the pictures shows."""
     k = int(rng.integers(len(table.shown)))
     question = _ask(rng, DESCRIBE, table.plain).format(table.labels[k])
-    return Turn("describe", question, f"{_step(scenes, table.shown[k])}.")
+    return Turn("describe", question, f"{table.labels[k]}: {_step(scenes, table.shown[k])}.")
 
 
 def fact(scenes: list[Scene], table: Table, rng: Rng) -> Turn:
@@ -217,7 +232,8 @@ def fact(scenes: list[Scene], table: Table, rng: Rng) -> Turn:
     if not facts:
         return describe(scenes, table, rng)
     question, answer = facts[int(rng.integers(len(facts)))]
-    return Turn("fact", _ask(rng, ABOUT, table.plain).format(table.labels[k], question), answer)
+    asked = _ask(rng, ABOUT, table.plain).format(table.labels[k], question)
+    return Turn("fact", asked, f"{table.labels[k]}: {answer}")
 
 
 def far(scenes: list[Scene], table: Table, rng: Rng) -> Turn:
@@ -225,7 +241,7 @@ def far(scenes: list[Scene], table: Table, rng: Rng) -> Turn:
     k = int(rng.integers(len(table.shown)))
     scene, frame = table.shown[k]
     part = PARTS[min(4, round(4 * scenes[scene].progress[frame]))]
-    return Turn("far", _ask(rng, FAR, table.plain).format(table.labels[k]), part)
+    return Turn("far", _ask(rng, FAR, table.plain).format(table.labels[k]), f"{table.labels[k]}: {part}")
 
 
 def each(scenes: list[Scene], table: Table, rng: Rng) -> Turn:
@@ -242,10 +258,13 @@ def earlier(scenes: list[Scene], table: Table, rng: Rng) -> Turn:
     """Which of two pictures of one scene came first, or last."""
     i, j = (int(k) for k in rng.permutation(len(table.shown))[:2])
     before, after = sorted((i, j), key=lambda k: table.shown[k][1])
-    wants_later = rng.random() < 0.5
-    question = _ask(rng, LATER if wants_later else EARLIER, table.plain).format(
-        table.labels[i], table.labels[j]
-    )
+    # Both from the start would cancel: which pictures to look at depends on the word.
+    wants_later = not table.plain and rng.random() < 0.5
+    if len(table.shown) == 2 and rng.random() < 0.7:
+        question = _ask(rng, LAST_OF_TWO if wants_later else FIRST_OF_TWO, table.plain)
+    else:
+        named = _ask(rng, LATER if wants_later else EARLIER, table.plain)
+        question = named.format(table.labels[i], table.labels[j])
     turn = Turn("earlier", question, table.labels[after if wants_later else before])
     if table.plain:
         return turn
@@ -283,6 +302,6 @@ def repeat(rng: Rng, words: list[str]) -> Turn:
 Make = Callable[[list[Scene], Table, Rng], Turn]
 # Kind, its share, and the pictures that it needs at least.
 KINDS: tuple[tuple[Make, float, int], ...] = (
-    (describe, 1.0, 1), (fact, 1.0, 1), (far, 0.3, 1), (fits, 0.4, 1),
+    (describe, 1.5, 1), (fact, 1.0, 1), (far, 0.3, 1), (fits, 0.3, 1),
     (earlier, 2.5, 2), (each, 0.7, 2), (find, 1.5, 2),
 )  # fmt: skip

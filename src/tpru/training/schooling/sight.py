@@ -48,21 +48,19 @@ def vocabulary(scenes: list[Scene]) -> Vocabulary:
 
 
 class Readers(nn.Module):
-    """Linear readers of the tokens of one picture, and a comparison of two."""
+    """Linear readers that treat all tokens of a picture alike.
 
-    def __init__(self, tokens: int, width: int, words: Vocabulary) -> None:
+    A language model reads by attention: what stands in one token alone, or in all of them together but
+    differently in each, it finds late or never. So words and answers are read off the mean of the tokens,
+    and progress and a rank in time off every single one.
+    """
+
+    def __init__(self, width: int, words: Vocabulary) -> None:
         super().__init__()
-        self.words = nn.Linear(tokens * width, len(words.words))
-        self.answers = nn.Linear(tokens * width, max(1, len(words.answers)))
-        self.progress = nn.Linear(tokens * width, 1)
-        self.small = nn.Linear(tokens * width, 128)
-        self.earlier = nn.Sequential(nn.Linear(256, 128), nn.GELU(), nn.Linear(128, 1))
-
-    def before(self, first: Tensor, second: Tensor) -> Tensor:
-        """Logit that the first picture was taken before the second; antisymmetric by construction."""
-        a, b = self.small(first), self.small(second)
-        logit: Tensor = self.earlier(torch.cat([a, b], -1)) - self.earlier(torch.cat([b, a], -1))
-        return logit.squeeze(-1)
+        self.words = nn.Linear(width, len(words.words))
+        self.answers = nn.Linear(width, max(1, len(words.answers)))
+        self.progress = nn.Linear(width, 1)
+        self.rank = nn.Linear(width, 1)
 
 
 @dataclass(frozen=True)
@@ -115,21 +113,24 @@ def losses(
     wanted: dict[str, Tensor],
 ) -> dict[str, Tensor]:
     """The parts of the loss of one batch; ``order_right`` is a share, not a loss."""
-    seen = encode_pictures(visual, patches, grid).flatten(1)
+    seen = encode_pictures(visual, patches, grid)
+    mean = seen.mean(1)
     each = functional.binary_cross_entropy_with_logits
-    words = each(readers.words(seen), wanted["words"], reduction="none")
-    answers = each(readers.answers(seen), wanted["answers"], reduction="none")
-    progress = functional.mse_loss(torch.sigmoid(readers.progress(seen)).squeeze(-1), wanted["progress"])
+    words = each(readers.words(mean), wanted["words"], reduction="none")
+    answers = each(readers.answers(mean), wanted["answers"], reduction="none")
+    done = torch.sigmoid(readers.progress(seen)).squeeze(-1)
+    progress = functional.mse_loss(done, wanted["progress"].unsqueeze(1).expand_as(done))
     n = len(look.frames)
     pairs = [(i, j) for i in range(n) for j in range(i + 1, n) if look.scenes[i] == look.scenes[j]]
     pairs = [(i, j) for i, j in pairs if look.frames[i] != look.frames[j]]
     first, second = (torch.tensor(p) for p in zip(*pairs, strict=True))
     before = torch.tensor([float(look.frames[i] < look.frames[j]) for i, j in pairs])
-    logit = readers.before(seen[first], seen[second])
+    rank = readers.rank(seen).squeeze(-1)
+    logit = rank[second] - rank[first]
     return {
         "words": words.sum(1).mean() * 0.3,
         "answers": (answers * wanted["asked"]).sum(1).mean() * 0.3,
         "progress": progress * 10,
-        "order": each(logit, before) * 2,
-        "order_right": ((logit > 0) == (before > 0)).float().mean().detach(),
+        "order": each(logit, before.unsqueeze(1).expand_as(logit)) * 2,
+        "order_right": ((logit.mean(1) > 0) == (before > 0)).float().mean().detach(),
     }

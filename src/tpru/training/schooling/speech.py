@@ -46,12 +46,16 @@ def encode(lesson: Lesson, tokenizer: Any, image: int, grid: tuple[int, int]) ->
 
 
 def lesson_loss(model: Any, batch: list[Encoded], features: Features) -> tuple[Tensor, list[list[bool]]]:
-    """Mean loss over all answer tokens, and per answer of every conversation whether every token of it
-    was the most probable one."""
+    """Mean loss of the answers, each the mean of its tokens, and per answer of every conversation whether
+    every token of it was the most probable one.
+
+    An answer of one label says as much as one of twenty words, and would hardly count among their tokens.
+    """
     longest = max(len(e.ids) for e in batch)
     tokens = torch.zeros(len(batch), longest, dtype=torch.long)
     labels = torch.full((len(batch), longest), -100)
     mask = torch.zeros(len(batch), longest, dtype=torch.long)
+    weights = torch.zeros(len(batch), longest)
     positions = torch.zeros(3, len(batch), longest, dtype=torch.long)
     for row, e in enumerate(batch):
         tokens[row, : len(e.ids)] = torch.tensor(e.ids)
@@ -59,6 +63,7 @@ def lesson_loss(model: Any, batch: list[Encoded], features: Features) -> tuple[T
         positions[:, row, : len(e.ids)] = torch.tensor(e.positions).T
         for start, end in e.answers:
             labels[row, start:end] = tokens[row, start:end]
+            weights[row, start:end] = 1 / (end - start)
     embeds = model.get_input_embeddings()(tokens)
     shown = [features[p] for e in batch for p in e.lesson.pictures]
     if shown:
@@ -70,7 +75,8 @@ def lesson_loss(model: Any, batch: list[Encoded], features: Features) -> tuple[T
     wanted = labels[:, 1:]
     said = wanted != -100
     logits = model.lm_head(hidden[said])
-    loss = functional.cross_entropy(logits.float(), wanted[said])
+    each = functional.cross_entropy(logits.float(), wanted[said], reduction="none")
+    loss = (each * weights[:, 1:][said]).sum() / weights.sum()
     hit = torch.ones_like(wanted, dtype=torch.bool)
     hit[said] = logits.argmax(-1) == wanted[said]
     return loss, [[bool(hit[r, a - 1 : b - 1].all()) for a, b in e.answers] for r, e in enumerate(batch)]
