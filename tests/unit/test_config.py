@@ -162,6 +162,7 @@ def test_all_problems_are_told_at_once() -> None:
         ),
         (["tiny_base.dims.hidden=100", "tiny_base.dims.heads=4"], "tiny_base.dims", ["hidden / heads"]),
         (["tiny_base.dims.hidden=128", "tiny_base.dims.heads=3"], "tiny_base.dims", ["hidden / heads"]),
+        (["seed=500"], "seed", ["500"]),
         (["tiny_base.dims.layers=2"], "tiny_base.dims.layers", ["3"]),
         (
             ["tiny_base.dims.vision_hidden=96", "tiny_base.dims.vision_heads=5"],

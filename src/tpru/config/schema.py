@@ -453,6 +453,8 @@ class Config(Strict):
 
     @model_validator(mode="after")
     def _across_groups(self) -> "Config":
+        if self.seed == 500:
+            raise ValueError("seed 500 makes the episodes that the tiny base was schooled on; take another")
         if not self.sources:
             raise ValueError("sources is empty: add one, e.g. `- /source@sources.robot: simulated_robot`")
         if not self.benchmarks:
