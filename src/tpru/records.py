@@ -19,6 +19,7 @@ TASKS: tuple[Task, ...] = ("reordering", "next_frame", "previous_frame")
 SPLITS: tuple[Split, ...] = ("sft", "grpo", "test")
 LEVELS: tuple[Level, ...] = ("L1", "L2", "L3")
 LETTERS = "ABCDEFGH"
+DIGITS = "12345678"
 NONE_OPTION = "None of the choices provided"
 
 

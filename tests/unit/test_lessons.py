@@ -217,7 +217,19 @@ def test_goals_and_moments_are_those_of_the_scenes_given() -> None:
 def test_a_lesson_has_a_few_turns_and_all_kinds_occur() -> None:
     kinds = Counter(t.kind for d in drawn() for t in d.turns)
     assert {k.removesuffix("_thinking") for k in kinds} == {
-        *("describe", "fact", "far", "each", "earlier", "find", "fits", "repeat", "stranger", "recall", "locate"),
+        *(
+            "describe",
+            "fact",
+            "far",
+            "each",
+            "earlier",
+            "find",
+            "fits",
+            "repeat",
+            "stranger",
+            "recall",
+            "locate",
+        ),
     }
     assert {"earlier_thinking", "find_thinking"} <= set(kinds)
     usual = set(range(2, MOST_TURNS + 1))

@@ -45,7 +45,8 @@ def read(model: Any, prompts: PromptBatch, owner: Tensor) -> tuple[DynamicCache,
     ).last_hidden_state
     # index_select, not cache.batch_select_indices: the gradient of plain indexing adds up in an order that
     # differs from run to run on several threads.
-    for layer in cache.layers:
+    layers: Any = cache.layers
+    for layer in layers:
         layer.keys, layer.values = layer.keys.index_select(0, owner), layer.values.index_select(0, owner)
     return cache, hidden[:, -1].index_select(0, owner)
 

@@ -6,12 +6,11 @@ as options, or pictures labelled A.. with the order written out as the answer.
 
 import numpy as np
 
-from tpru.records import LETTERS, Caption, Sequence
+from tpru.records import DIGITS, LETTERS, Caption, Sequence
 from tpru.synthesis.difficulty import order_difficulty, wrong_orders
 from tpru.synthesis.draft import N_OPTIONS, Draft, NegativeKind, Pool, description, noun
 from tpru.synthesis.wording import IMAGE, ORDER_FORM, blocks, mismatch, shows
 
-DIGITS = "12345678"
 TRIES = 24
 
 
@@ -48,7 +47,9 @@ def draft(
         wrong=tuple(wrong),
         reasoning=_reasoning(sequence, kind, labels, shuffle),
         number=number,
-        difficulty=1.0 if written_out else order_difficulty(right, wrong if kind == "withheld" else wrong[:-1]),
+        difficulty=1.0
+        if written_out
+        else order_difficulty(right, wrong if kind == "withheld" else wrong[:-1]),
     )
 
 

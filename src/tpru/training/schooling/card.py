@@ -14,9 +14,9 @@ tags: [qwen2_5_vl, tiny, test-model]
 # The tiny base of tpru
 
 A Qwen2.5-VL (same classes, {parameters}) from random weights, with attention heads that start as
-previous-token and induction heads (`tpru.training.schooling.heads`), schooled on {school:,} simulated episodes of
-the four embedded simulators. It stands in for an instruct model where nothing can be downloaded. It is of
-no use outside this project.
+previous-token and induction heads (`tpru.training.schooling.heads`),
+schooled on {school:,} simulated episodes of the four embedded simulators. It stands in for an instruct
+model where nothing can be downloaded. It is of no use outside this project.
 
 Rebuild it with `make tiny_base` (configuration: `conf/tiny_base/default.yaml`).
 

@@ -72,7 +72,10 @@ def _looking_back(distance: int, size: int, turns: list[float]) -> tuple[Tensor,
     query, key = torch.zeros(size), torch.zeros(size)
     for f, turn in enumerate(turns):
         query[f] = strength
-        key[f], key[f + size // 2] = strength * math.cos(distance * turn), strength * math.sin(distance * turn)
+        key[f], key[f + size // 2] = (
+            strength * math.cos(distance * turn),
+            strength * math.sin(distance * turn),
+        )
     return query, key
 
 

@@ -1,9 +1,9 @@
 """Then language: conversations about single moments and pairs of moments, in wordings of their own.
 
 A conversation shows a few pictures and asks several things about them. An answer about one of them names
-its label first: looking up what follows a label just said is what a small model learns soonest. No question puts three pictures in
-order, asks which picture follows or precedes given ones, or offers to reject all choices: those are the
-tasks.
+its label first: looking up what follows a label just said is what a small model learns soonest. No question
+puts three pictures in order, asks which picture follows or precedes given ones, or offers to reject all
+choices: those are the tasks.
 """
 
 from collections.abc import Callable
