@@ -259,7 +259,7 @@ def test_the_sums_of_splits_forgive_rounding_only() -> None:
         ("sft_continued.epochs=1", set()),
         ("grpo_from_base.version=9", set()),
         ("audit.items=3", set()),
-        ("tiny_base.dims.layers=2", set()),
+        ("tiny_base.dims.layers=3", set()),
     ],
 )
 def test_a_changed_value_reaches_exactly_the_units_that_read_it(override: str, units: set[str]) -> None:

@@ -11,6 +11,7 @@ import pytest
 import torch
 from accelerate.utils import send_to_device
 from peft import get_peft_model
+from trl import SFTTrainer
 
 from tests.unit.builders import make_item
 from tests.unit.test_shared_prefix import parts, picture
@@ -26,6 +27,7 @@ from tpru.training.common import lora_config, start
 from tpru.training.frozen import SftCollator, positions_of, prompts_of
 from tpru.training.grpo import SharedPromptTrainer
 from tpru.training.probe import HeldOutCurve, Probe, probe_items
+from tpru.training.sft import LabelSFTTrainer, label_tokens
 
 ITEMS = [
     make_item("i0", shown=("a", "b"), reasoning="1: a. 2: b.", answer="C"),
@@ -212,7 +214,8 @@ def test_the_reference_is_the_model_with_its_adapter_switched_off() -> None:
     """TRL asks for the reference within ``disable_adapter``; the layers of the adapter are in place."""
     tokens, mask = completions()
     with torch.no_grad():
-        plain = trainer(parts().model)._get_per_token_logps_and_entropies(None, tokens, mask, 3)[0]
+        model = parts().model
+        plain = trainer(model)._get_per_token_logps_and_entropies(model, tokens, mask, 3)[0]
     # A copy: the adapter's layers go into the model, and its weights stop asking for gradients.
     wrapped: Any = get_peft_model(deepcopy(parts().model), lora_config(compose("demo", []).grpo))
     for name, weight in wrapped.named_parameters():
@@ -226,6 +229,23 @@ def test_the_reference_is_the_model_with_its_adapter_switched_off() -> None:
     kept = mask[:, 1:].bool()
     torch.testing.assert_close(reference[kept], plain[kept], atol=1e-5, rtol=1e-5)
     assert (adapted[kept] - plain[kept]).abs().max() > 0.01
+
+
+def test_the_reference_of_full_tuning_is_a_model_of_its_own() -> None:
+    """Its words are embedded by its own weights, too."""
+    tokens, mask = completions()
+    policy = deepcopy(parts().model)
+    with torch.no_grad():
+        for weight in policy.model.language_model.parameters():
+            weight.mul_(1.1)
+        made = trainer(policy)
+        asked = [
+            made._get_per_token_logps_and_entropies(m, tokens, mask, 3)[0] for m in (policy, parts().model)
+        ]
+        alone = trainer(parts().model)._get_per_token_logps_and_entropies(parts().model, tokens, mask, 3)[0]
+    kept = mask[:, 1:].bool()
+    torch.testing.assert_close(asked[1][kept], alone[kept], atol=1e-5, rtol=1e-5)
+    assert (asked[0][kept] - asked[1][kept]).abs().max() > 0.01
 
 
 def test_a_rollout_gives_trl_a_completion_per_prompt_and_keeps_their_order() -> None:
@@ -244,6 +264,30 @@ def test_a_rollout_gives_trl_a_completion_per_prompt_and_keeps_their_order() -> 
         expected = whole[inputs["input_ids"].shape[1] :].tolist()
         assert ids == expected[: len(ids)]
         assert len(ids) == 6 or ids[-1] == end
+
+
+# Labels count more.
+
+
+def test_labels_are_tokens_of_their_own() -> None:
+    ids = label_tokens(tokenizer()).tolist()
+    assert sorted(tokenizer().decode([i]).strip() for i in ids) == sorted("ABCDEFGH12345678")
+
+
+def test_the_weight_of_labels_is_the_share_of_their_loss_that_is_added() -> None:
+    targets = torch.tensor([[-100, 5, 7, 9], [-100, -100, 7, 7]])
+    log_probs = -torch.tensor([[0.5, 1.0, 2.0], [0.0, 3.0, 4.0]])
+    outputs = SimpleNamespace(log_probs=log_probs, label_mask=targets[:, 1:] != -100)
+    made = LabelSFTTrainer.__new__(LabelSFTTrainer)
+    made.label_tokens, made.label_weight = torch.tensor([7]), 3.0
+    stock = -log_probs.sum() / 5
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SFTTrainer, "compute_loss", lambda *_, **__: (stock, outputs))
+        weighted = made.compute_loss(None, {"labels": targets})
+        made.label_weight = 1.0
+        alike = made.compute_loss(None, {"labels": targets})
+    assert float(alike) == pytest.approx(10.5 / 5)
+    assert float(weighted) == pytest.approx((10.5 + 2 * (1.0 + 3.0 + 4.0)) / 5)
 
 
 # The learning curve.
@@ -288,7 +332,7 @@ def curve(folder: Path, of: type[HeldOutCurve] = Half, every: int = 3) -> tuple[
 
 def test_the_curve_begins_before_the_first_update_and_ends_after_the_last(tmp_path: Path) -> None:
     made, heard = curve(tmp_path)
-    state = SimpleNamespace(global_step=0, max_steps=8)
+    state = SimpleNamespace(global_step=0, max_steps=8, is_world_process_zero=True)
     made.on_train_begin(None, state, None, model=None)
     for step in range(1, 9):
         state.global_step = step
@@ -301,14 +345,18 @@ def test_the_curve_begins_before_the_first_update_and_ends_after_the_last(tmp_pa
 
 def test_a_continued_training_does_not_begin_the_curve_again(tmp_path: Path) -> None:
     made, heard = curve(tmp_path)
-    made.on_train_begin(None, SimpleNamespace(global_step=4, max_steps=8), None, model=None)
+    made.on_train_begin(
+        None, SimpleNamespace(global_step=4, max_steps=8, is_world_process_zero=True), None, model=None
+    )
     assert heard == []
 
 
 def test_a_training_that_begins_anew_forgets_the_whole_curve(tmp_path: Path) -> None:
     """Also the point before the first update: it belongs to a run that was cut or had another config."""
     made, _ = curve(tmp_path)
-    made.on_train_begin(None, SimpleNamespace(global_step=0, max_steps=8), None, model=None)
+    made.on_train_begin(
+        None, SimpleNamespace(global_step=0, max_steps=8, is_world_process_zero=True), None, model=None
+    )
     run: Any = SimpleNamespace(folder=tmp_path, fingerprint=lambda: "abc")
     assert start(run)[1] is None
     assert read_log(tmp_path / "log.jsonl") == []
