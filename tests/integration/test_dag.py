@@ -174,7 +174,9 @@ def test_arms_and_the_audit_run_where_they_are_asked_for(finished: Workspace, tm
     for arm, start in (("sft_continued", "sft"), ("grpo_from_base", "base_model")):
         record = read(results / arm / "run.json")
         assert start in record["inputs"]
-        assert record["metrics"]["adapter_norm"] > 0
+        assert record["metrics"]["updates"] > 0
+    # GRPO from the base may find no reward in four updates, and then leaves the adapter as it was.
+    assert read(results / "sft_continued/run.json")["metrics"]["adapter_norm"] > 0
     # What was trained before was not trained again.
     for stage in ("sft", "grpo"):
         assert (results / stage / "run.json").read_bytes() == (
