@@ -280,12 +280,19 @@ def test_the_weight_of_labels_is_the_share_of_their_loss_that_is_added() -> None
     outputs = SimpleNamespace(log_probs=log_probs, label_mask=targets[:, 1:] != -100)
     made = LabelSFTTrainer.__new__(LabelSFTTrainer)
     made.label_tokens, made.label_weight = torch.tensor([7]), 3.0
+    model = torch.nn.Module()
+    model.forward = lambda: outputs  # type: ignore[method-assign]
     stock = -log_probs.sum() / 5
+
+    def compute_loss(_: Any, model: Any, *__: Any, **___: Any) -> torch.Tensor:
+        model()
+        return stock
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(SFTTrainer, "compute_loss", lambda *_, **__: (stock, outputs))
-        weighted = made.compute_loss(None, {"labels": targets})
+        patch.setattr(SFTTrainer, "compute_loss", compute_loss)
+        weighted = made.compute_loss(model, {"labels": targets})
         made.label_weight = 1.0
-        alike = made.compute_loss(None, {"labels": targets})
+        alike = made.compute_loss(model, {"labels": targets})
     assert float(alike) == pytest.approx(10.5 / 5)
     assert float(weighted) == pytest.approx((10.5 + 2 * (1.0 + 3.0 + 4.0)) / 5)
 

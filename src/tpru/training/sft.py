@@ -38,15 +38,21 @@ class LabelSFTTrainer(SFTTrainer):
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
         """TRL's loss, and what the labels among the targets count above the other tokens."""
-        loss, outputs = super().compute_loss(
-            model, inputs, return_outputs=True, num_items_in_batch=num_items_in_batch
-        )
-        if self.label_weight > 1.0:
-            targets = inputs["labels"][:, 1:]
-            labels = torch.isin(targets, self.label_tokens.to(targets.device))
-            count = outputs.label_mask.sum() if num_items_in_batch is None else num_items_in_batch
-            loss = loss - (self.label_weight - 1.0) * (outputs.log_probs * labels).sum() / count
-        return (loss, outputs) if return_outputs else loss
+        told: dict[str, Any] = {"return_outputs": return_outputs, "num_items_in_batch": num_items_in_batch}
+        if self.label_weight == 1.0:
+            return super().compute_loss(model, inputs, **told)
+        # The log-probabilities of the pass that TRL makes; what it returns comes from another one.
+        passes: list[Any] = []
+        hook = model.register_forward_hook(lambda _module, _inputs, made: passes.append(made))
+        try:
+            made = super().compute_loss(model, inputs, **told)
+        finally:
+            hook.remove()
+        first, targets = passes[0], inputs["labels"][:, 1:]
+        labels = torch.isin(targets, self.label_tokens.to(targets.device))
+        count = first.label_mask.sum() if num_items_in_batch is None else num_items_in_batch
+        more = -(self.label_weight - 1.0) * (first.log_probs * labels).sum() / count
+        return (made[0] + more, made[1]) if return_outputs else made + more
 
 
 def label_tokens(tokenizer: Any) -> torch.Tensor:
