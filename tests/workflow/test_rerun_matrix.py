@@ -33,7 +33,7 @@ VALUES = [
     ("the base", ["base_model.version=9"], FROM_BASE),
     ("the processor", ["processor.version=9"], {**FROM_SYNTHESIZE, "processor": 1}),
     ("the size of pictures", ["model.min_pixels=3136"], {**FROM_SYNTHESIZE, "processor": 1, "base_model": 1}),
-    ("how the shipped base was made", ["tiny_base.dims.layers=2"], {}),
+    ("how the shipped base was made", ["tiny_base.dims.layers=5"], {}),
     ("an arm that is not asked for", ["sft_continued.epochs=1"], {}),
     ("an arm that is asked for", [WITH_ARM], {"sft_continued": 1, "evaluate": 1, "report": 1}),
     ("the audit", ["audit.items=7"], {}),
