@@ -13,6 +13,7 @@ from tpru.records import NONE_OPTION
 from tpru.synthesis.wording import CHOICE_FORM, ORDER_FORM
 from tpru.training.schooling import lessons
 from tpru.training.schooling.lessons import (
+    COMPARISON,
     LABELS,
     MOST_TURNS,
     PICTURE,
@@ -60,6 +61,12 @@ def plain() -> tuple[Lesson, ...]:
 def pictured() -> tuple[Lesson, ...]:
     """Those with pictures; the others are about words alone."""
     return tuple(made for made in drawn() if made.pictures)
+
+
+@cache
+def several() -> tuple[Lesson, ...]:
+    """Lessons of the phase that compares more than two moments."""
+    return tuple(lesson(SCENES, np.random.default_rng(k), COMPARISON, WORDS) for k in range(2000))
 
 
 def turns(kind: str) -> list[tuple[Lesson, Turn]]:
@@ -127,7 +134,7 @@ def test_no_wording_speaks_of_the_three_tasks() -> None:
 
 
 def test_no_lesson_offers_to_reject_or_asks_in_the_form_of_a_task() -> None:
-    for made in drawn():
+    for made in chain(drawn(), several()):
         for text in (made.opening, *chain.from_iterable((t.question, t.answer) for t in made.turns)):
             for phrase in (NONE_OPTION, ORDER_FORM, CHOICE_FORM):
                 assert phrase not in text
@@ -136,7 +143,7 @@ def test_no_lesson_offers_to_reject_or_asks_in_the_form_of_a_task() -> None:
 
 def test_no_answer_puts_labels_in_an_order() -> None:
     """Labels come alone, or in the order in which they stand; words to repeat are no question."""
-    for made in drawn():
+    for made in chain(drawn(), several()):
         labels = labels_of(made)
         for turn in made.turns:
             if turn.kind.startswith("repeat"):
@@ -150,16 +157,75 @@ def test_no_answer_puts_labels_in_an_order() -> None:
             elif turn.kind.startswith("each"):
                 told = re.findall(r"(\w)(?:: | shows | = )thing", turn.answer)
                 assert told == labels
-            elif turn.kind.startswith(("earlier", "find", "stranger")):
+            elif turn.kind.startswith(("earlier", "extreme", "find", "stranger")):
                 assert said(turn) in labels
             else:
                 assert not re.search(rf"\b[{''.join(labels)}]\b", re.sub(r"\d+", "", said(turn)))
 
 
-def test_no_question_is_about_the_order_of_more_than_two_pictures() -> None:
+def test_a_question_about_several_pictures_asks_for_one_of_them() -> None:
     for made, turn in turns("earlier"):
         inside = compared(made, turn)
         assert len(inside) == len(set(inside)) == 2
+    assert not any(t.kind.startswith("extreme") for d in drawn() for t in d.turns)
+    for made, turn in extremes():
+        assert said(turn) in counted(made, turn)[0]
+
+
+# More than two moments compared.
+
+
+def extremes() -> list[tuple[Lesson, Turn]]:
+    """Questions which of several pictures came first, or last."""
+    return [(d, t) for d in several() for t in d.turns if t.kind.startswith("extreme")]
+
+
+def counted(made: Lesson, turn: Turn) -> tuple[list[str], bool]:
+    """The labels among which a question asks, and whether for the last of them."""
+    question, labels = turn.question, labels_of(made)
+    for last, all_of, many in (
+        (False, lessons.FIRST_OF_TWO, lessons.FIRST_OF_MANY),
+        (True, lessons.LAST_OF_TWO, lessons.LAST_OF_MANY),
+    ):
+        if pattern(all_of).fullmatch(question):
+            return labels, last
+        named = pattern(many, r"\w(?:, \w)* and \w").fullmatch(question)
+        if named:
+            return re.findall(r"\b[A-H1-8]\b", next(g for g in named.groups() if g)), last
+        left = tuple(a + b for a in lessons.LEFT_OUT for b in all_of)
+        out = pattern(left, r"\w(?:(?:, \w)* and \w)?").fullmatch(question)
+        if out:
+            gone = re.findall(r"\b[A-H1-8]\b", next(g for g in out.groups() if g))
+            assert set(gone) < set(labels)
+            return [k for k in labels if k not in gone], last
+    raise AssertionError(question)
+
+
+def test_the_first_or_last_of_those_that_count_is_named() -> None:
+    sizes: Counter[int] = Counter()
+    lasts = 0
+    for made, turn in extremes():
+        among, last = counted(made, turn)
+        order = sorted(among, key=lambda label: shown_at(made, label)[1])
+        assert said(turn) == order[-1 if last else 0]
+        sizes[len(among)] += 1
+        lasts += last
+        if turn.kind == "extreme_thinking":
+            step = moment(*shown_at(made, said(turn)))
+            assert turn.answer.startswith(f"<think>{said(turn)}: {step}.</think>")
+    assert set(sizes) == set(range(2, MOST + 1))
+    assert 0.25 < lasts / len(extremes()) < 0.35
+
+
+def test_digits_and_letters_lie_on_one_table_only_where_several_are_compared() -> None:
+    enough = [d for d in several() if len(d.pictures) > 2]
+    both = [d for d in enough if len({k.isdigit() for k in labels_of(d)}) == 2]
+    assert 0.2 < len(both) / len(enough) < 0.4
+    for made in both:
+        labels = labels_of(made)
+        digits = sum(k.isdigit() for k in labels)
+        assert labels == [*LABELS[0][:digits], *LABELS[1][: len(labels) - digits]]
+        assert len(labels) - digits >= 2
 
 
 # What lies on the table.

@@ -12,7 +12,7 @@ from PIL import Image
 from tpru.config.schema import TinyDims
 from tpru.models.processor import CHAT_TEMPLATE, ImageTextProcessor, make_processor, train_tokenizer
 from tpru.models.prompts import Eyes, PromptBatch, batch_prompts, encode_prompt
-from tpru.models.shared_prefix import Sampling, completion_logits, sample
+from tpru.models.shared_prefix import Sampling, completion_log_probs, draw, sample
 from tpru.models.tiny import tiny_model
 from tpru.models.vision import encode_pictures
 
@@ -130,13 +130,31 @@ def test_log_probabilities_and_gradients_are_those_of_the_stock_pass() -> None:
         pixel_values=torch.cat([pieces[k] for k in wanted]),
         image_grid_thw=stock["image_grid_thw"][wanted],
     ).logits[:, -6:-1]
-    ours = completion_logits(p.model, prompts(), owner, completions, mask)
-    kept = mask.bool()
-    torch.testing.assert_close(ours[kept], logits[kept], atol=1e-5, rtol=0)
-    weights = [w for n, w in p.model.named_parameters() if "language_model.layers" in n]
-    gradients = [
-        torch.autograd.grad(x[kept].log_softmax(-1)[:, 11].sum(), weights, retain_graph=True)
-        for x in (ours, logits)
-    ]
-    for a, b in zip(*gradients, strict=True):
-        torch.testing.assert_close(a, b, atol=1e-4, rtol=1e-4)
+    for temperature in (1.0, 0.7):
+        ours, entropy = completion_log_probs(p.model, prompts(), owner, completions, mask, temperature)
+        every = (logits / temperature).log_softmax(-1)
+        stock_chosen = every.gather(-1, completions.unsqueeze(-1)).squeeze(-1) * mask
+        torch.testing.assert_close(ours, stock_chosen, atol=1e-5, rtol=0)
+        stock_entropy = torch.distributions.Categorical(logits=logits / temperature).entropy() * mask
+        torch.testing.assert_close(entropy, stock_entropy, atol=1e-4, rtol=0)
+        assert not entropy.requires_grad
+        weights = [w for n, w in p.model.named_parameters() if "language_model.layers" in n]
+        share = torch.randn(3, 5, generator=generator)
+        gradients = [
+            torch.autograd.grad((x * share).sum(), weights, retain_graph=True) for x in (ours, stock_chosen)
+        ]
+        for a, b in zip(*gradients, strict=True):
+            torch.testing.assert_close(a, b, atol=1e-4, rtol=1e-4)
+
+
+def test_tokens_are_drawn_as_often_as_their_probabilities_say() -> None:
+    torch.manual_seed(0)
+    chances = torch.tensor([0.5, 0.0, 0.3, 0.2, 0.0])
+    for temperature in (1.0, 0.5):
+        wanted = chances ** (1 / temperature)
+        drawn = draw(chances.log().expand(20_000, -1).clone(), Sampling(temperature, 1, 0, ()))
+        found = torch.bincount(drawn, minlength=5) / len(drawn)
+        assert found[1] == found[4] == 0
+        torch.testing.assert_close(found, wanted / wanted.sum(), atol=0.02, rtol=0)
+    banned = draw(torch.zeros(1_000, 5), Sampling(1.0, 1, 0, (0, 4)))
+    assert set(banned.tolist()) == {1, 2, 3}

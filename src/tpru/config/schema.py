@@ -284,6 +284,7 @@ class TinyBaseConfig(Strict):
     precision: Literal["float32", "bfloat16"]
     sight: Phase
     speech: Phase
+    comparison: Phase
 
 
 class LoraSettings(Strict):

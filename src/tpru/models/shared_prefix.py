@@ -9,7 +9,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 from transformers import DynamicCache
+from transformers.cache_utils import DynamicLayer
 
 from tpru.models.prompts import PromptBatch
 
@@ -25,6 +27,33 @@ class Sampling:
     max_tokens: int
     end: int
     banned: tuple[int, ...]
+
+
+class RoomyLayer(DynamicLayer):
+    """Keys and values of one layer with room for the tokens to come: the stock layer copies all it holds
+    for every new token, which took two thirds of the time of sampling."""
+
+    def __init__(self, layer: Any, room: int) -> None:
+        super().__init__()
+        self.lazy_initialization(layer.keys, layer.values)
+        self._all = [functional.pad(kept, (0, 0, 0, room)) for kept in (layer.keys, layer.values)]
+        self._show(layer.keys.shape[-2])
+
+    def _show(self, length: int) -> tuple[Tensor, Tensor]:
+        keys, values = (kept[..., :length, :] for kept in self._all)
+        self.keys, self.values = keys, values
+        return keys, values
+
+    def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
+        start = self.get_seq_length()
+        end = start + key_states.shape[-2]
+        for kept, new in zip(self._all, (key_states, value_states), strict=True):
+            kept[..., start:end, :] = new
+        return self._show(end)
+
+    def batch_select_indices(self, indices: Tensor) -> None:
+        self._all = [kept.index_select(0, indices) for kept in self._all]
+        self._show(self.get_seq_length())
 
 
 def read(model: Any, prompts: PromptBatch, owner: Tensor) -> tuple[DynamicCache, Tensor]:
@@ -59,6 +88,7 @@ def sample(model: Any, prompts: PromptBatch, owner: Tensor, how: Sampling) -> li
     torch's global generator.
     """
     cache, last = read(model, prompts, owner)
+    cache.layers = [RoomyLayer(layer, how.max_tokens) for layer in cache.layers]
     logits = model.lm_head(last)
     mask, positions = prompts.mask[owner], prompts.after[owner]
     rows = torch.arange(len(owner), device=owner.device)
@@ -94,18 +124,21 @@ def draw(logits: Tensor, how: Sampling) -> Tensor:
         logits[:, list(how.banned)] = float("-inf")
     if how.temperature == 0.0:
         return logits.argmax(dim=-1)
-    chances = torch.softmax(logits / how.temperature, dim=-1)
-    return torch.multinomial(chances, 1).squeeze(1)
+    # One number per row looked up in the running sum; multinomial draws one for each word of the vocabulary,
+    # which took a quarter of the time of sampling.
+    sums = torch.softmax(logits.double() / how.temperature, dim=-1).cumsum(-1)
+    drawn = torch.rand(len(sums), 1, dtype=sums.dtype, device=sums.device) * sums[:, -1:]
+    return torch.searchsorted(sums, drawn, right=True).squeeze(1).clamp(max=sums.shape[1] - 1)
 
 
 def _cut(tokens: list[int], end: int) -> list[int]:
     return tokens[: tokens.index(end) + 1] if end in tokens else tokens
 
 
-def completion_logits(
-    model: Any, prompts: PromptBatch, owner: Tensor, completions: Tensor, mask: Tensor
-) -> Tensor:
-    """Logits (m, length, vocabulary) that predict each completion token, with gradients.
+def completion_log_probs(
+    model: Any, prompts: PromptBatch, owner: Tensor, completions: Tensor, mask: Tensor, temperature: float
+) -> tuple[Tensor, Tensor]:
+    """Log-probability of each completion token, with gradients, and the entropy of its distribution, without.
 
     Args:
         model: the causal model.
@@ -113,6 +146,10 @@ def completion_logits(
         owner: (m,) which prompt each completion belongs to.
         completions: (m, length) token ids, padded on the right.
         mask: (m, length) of 1 for tokens.
+        temperature: that the logits are divided by.
+
+    Returns:
+        Two tensors (m, length), 0 where there is no token.
     """
     cache, last = read(model, prompts, owner)
     steps = torch.arange(completions.shape[1] - 1, device=completions.device)
@@ -124,8 +161,15 @@ def completion_logits(
         past_key_values=cache,
         use_cache=True,
     ).last_hidden_state
-    logits: Tensor = model.lm_head(torch.cat([last[:, None], hidden], dim=1))
-    return logits
+    # Padding is a third of a batch, and the vocabulary is the widest layer.
+    kept = mask.flatten().nonzero().squeeze(1)
+    states = torch.cat([last[:, None], hidden], dim=1).flatten(0, 1).index_select(0, kept)
+    every = torch.log_softmax(model.lm_head(states).float() / temperature, dim=-1)
+    chosen = every.gather(-1, completions.flatten()[kept].unsqueeze(-1)).squeeze(-1)
+    with torch.no_grad():
+        spread = -(every.exp() * every).sum(-1)
+    empty = chosen.new_zeros(mask.numel())
+    return empty.scatter(0, kept, chosen).view_as(mask), empty.scatter(0, kept, spread).view_as(mask)
 
 
 def _language(model: Any) -> Any:

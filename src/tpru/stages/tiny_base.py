@@ -2,12 +2,13 @@
 
     snakemake --profile local tiny_base        (or `make tiny_base`, which also puts it into the package)
 
-It learns what single moments show and which of two came first, on seen families in seen environments
+It learns what single moments show and which of several came first, on seen families in seen environments
 alone. It never meets the three tasks, nor an episode of any experiment: its seeds are its own.
 """
 
 import pickle
 from collections import defaultdict
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from tpru.config.schema import TinyBaseConfig
+from tpru.config.schema import Phase, TinyBaseConfig
 from tpru.files import written_whole
 from tpru.models.loading import prepare
 from tpru.models.processor import CHAT_TEMPLATE, ImageTextProcessor, make_processor, train_tokenizer
@@ -39,7 +40,7 @@ from tpru.training.schooling.speech import Encoded, Features, encode, lesson_los
 FIRST_SEED = 500_000_000
 HELD_OUT = 0.05
 QUIZ = 40
-QUIZZED = lessons.Stage(4, plain=False)
+QUIZZED = lessons.Stage(4, plain=False, several=True)
 POOL = 8  # batches drawn together
 
 
@@ -139,12 +140,19 @@ def features_of(model: Any, cut: list[Tensor], side: int) -> Features:
 
 
 def learn_to_speak(
-    run: Run, config: TinyBaseConfig, model: Any, tokenizer: Any, scenes: list[Scene], features: Features
+    run: Run,
+    config: TinyBaseConfig,
+    name: str,
+    phase: Phase,
+    stage_at: Callable[[float], lessons.Stage],
+    model: Any,
+    tokenizer: Any,
+    scenes: list[Scene],
+    features: Features,
 ) -> None:
-    """Train the language model on lessons that grow richer (:data:`lessons.STAGES`)."""
+    """Train the language model on lessons; ``stage_at`` tells how rich they are at a share of the phase."""
     words = vocabulary_words(tokenizer)
     grid = (config.side // 28, config.side // 28)
-    phase = config.speech
     image = model.config.image_token_id
     model.model.visual.requires_grad_(False)
     waiting: list[list[Encoded]] = []
@@ -154,8 +162,8 @@ def learn_to_speak(
             # Conversations of like length side by side need little padding; drawn by the first step of
             # the pool, so that a continued run draws the same.
             first = step - (step - 1) % POOL
-            rng = generator(run.seed, "speech", str(first))
-            now = lessons.stage_at(first / phase.steps)
+            rng = generator(run.seed, name, str(first))
+            now = stage_at(first / phase.steps)
             drawn = [lessons.lesson(scenes, rng, now, words) for _ in range(POOL * phase.batch_size)]
             encoded = sorted((encode(d, tokenizer, image, grid) for d in drawn), key=lambda e: len(e.ids))
             order = rng.permutation(POOL)
@@ -165,8 +173,18 @@ def learn_to_speak(
             loss, right = lesson_loss(model, waiting.pop(0), features)
         return {"loss": loss, "right": torch.tensor([float(h) for row in right for h in row]).mean()}
 
-    train_phase(run, "speech", [model], losses, ("loss",), phase.steps, phase.learning_rate, phase.save_every)
+    train_phase(run, name, [model], losses, ("loss",), phase.steps, phase.learning_rate, phase.save_every)
     model.model.visual.requires_grad_(True)
+
+
+def learn_to_compare(
+    run: Run, config: TinyBaseConfig, model: Any, tokenizer: Any, scenes: list[Scene], features: Features
+) -> None:
+    """Then more than two moments: which of them came first, or last."""
+    learn_to_speak(
+        run, config, "comparison", config.comparison, lambda _: lessons.COMPARISON, model, tokenizer, scenes,
+        features,
+    )  # fmt: skip
 
 
 def vocabulary_words(tokenizer: Any) -> list[str]:
@@ -192,7 +210,7 @@ def quiz(
         for lesson, answers in zip(drawn, right, strict=True):
             for turn, hit in zip(lesson.turns, answers, strict=True):
                 hits[turn.kind].append(hit)
-                if turn.kind == "earlier" and lesson.pictures:
+                if turn.kind in ("earlier", "extreme"):
                     hits[f"{turn.kind}/{scenes[lesson.pictures[0][0]].scenario}"].append(hit)
     return {kind: sum(found) / len(found) for kind, found in sorted(hits.items())}
 
@@ -215,7 +233,11 @@ def main(run: Run) -> None:
     learn_to_see(run, config, model, school, cut)
     model.train()
     seen = match_scale(model, features_of(model, cut, config.side))
-    learn_to_speak(run, config, model, tokenizer, school, seen)
+    learn_to_speak(run, config, "speech", config.speech, lessons.stage_at, model, tokenizer, school, seen)
+    # From here on as if from a file, so that a longer schooling can start from the shipped one.
+    model.half().float()
+    seen = features_of(model, cut, config.side)
+    learn_to_compare(run, config, model, tokenizer, school, seen)
     model.eval()
     quizzed = features_of(model, pixels(held, processor), config.side)
     grid = (config.side // 28, config.side // 28)

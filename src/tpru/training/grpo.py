@@ -14,7 +14,7 @@ from tpru.config.schema import GrpoConfig, ModelConfig, RewardConfig
 from tpru.models.loading import device, load_model
 from tpru.models.processor import Pictures, load_processor
 from tpru.models.prompts import PromptBatch, PromptBook
-from tpru.models.shared_prefix import Sampling, completion_logits, sample
+from tpru.models.shared_prefix import Sampling, completion_log_probs, sample
 from tpru.randomness import generator
 from tpru.records import TASKS, Item
 from tpru.run import Run
@@ -137,11 +137,8 @@ class SharedPromptTrainer(OnePassGRPOTrainer):
         plain = self._plain(model)
         batch, owner = self._prompts(input_ids[:, 0], plain)
         completions, mask = input_ids[:, 1:], attention_mask[:, 1:]
-        logits = completion_logits(plain, batch, owner, completions, mask)
-        every = torch.log_softmax(logits.float() / self.temperature, dim=-1)
-        chosen = every.gather(-1, completions.unsqueeze(-1)).squeeze(-1)
-        entropy = -(every.exp() * every).sum(-1).detach() if compute_entropy else None
-        return chosen, entropy, None
+        chosen, entropy = completion_log_probs(plain, batch, owner, completions, mask, self.temperature)
+        return chosen, entropy if compute_entropy else None, None
 
 
 def reward_function(config: RewardConfig) -> Callable[..., list[float | None]]:

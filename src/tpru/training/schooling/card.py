@@ -22,14 +22,15 @@ Rebuild it with `make tiny_base` (configuration: `conf/tiny_base/default.yaml`).
 
 ## What it has seen
 - Single moments (what they show, questions about them, how much is done), lists of up to seven moments to
-  describe one by one, two moments (which came first), moments among others (which one shows this, which is
+  describe one by one, two moments (which came first), up to seven (which of those named, or of those not
+  left out, came first or last), moments among others (which one shows this, which is
   from another place), goals (is this being done), and words to repeat; in wordings of its own, inside and
   outside `<think>`.
 - Families: {families}.
 
 ## What it has not seen
-- The three tasks: nothing is put in order, no following or preceding picture is asked for, no option
-  rejects the others. None of their prompts, options or answers.
+- The three tasks: nothing is put in order (an answer names one picture), no following or preceding picture is
+  asked for, no option rejects the others. None of their prompts, options or answers.
 - Any episode of an experiment (its seeds are its own), the unseen families of level 3, and the unseen
   environments of levels 2 and 3.
 - No answer was corrupted and no skill hidden.

@@ -1,4 +1,4 @@
-"""Then language: conversations about single moments and pairs of moments, in wordings of their own.
+"""Then language: conversations about single moments and which of several came first, in their own wordings.
 
 A conversation shows a few pictures and asks several things about them. An answer about one of them names
 its label first: looking up what follows a label just said is what a small model learns soonest. No question
@@ -44,6 +44,15 @@ LATER = (
     "Which came last, {} or {}?", "Which one is later, {} or {}?", "{} or {}: which was taken after?",
     "Name the later one of {} and {}.", "Of {} and {}, which is closer to the end?",
 )  # fmt: skip
+FIRST_OF_MANY = (
+    "Which of {} came first?", "Of {}, which one is the earliest?", "Name the earliest of {}.",
+    "Compare {}: which was taken before the others?", "Which of {} is closest to the beginning?",
+)  # fmt: skip
+LAST_OF_MANY = (
+    "Which of {} came last?", "Of {}, which one is the latest?", "Name the latest of {}.",
+    "Compare {}: which was taken after the others?", "Which of {} is closest to the end?",
+)  # fmt: skip
+LEFT_OUT = ("Leave out {}. ", "Not counting {}: ", "Apart from {}. ", "Cover {}. ")
 FIND = (
     "Find this: {}.", "Which one shows this: {}?", "Where can one see that {}?", "Point to this: {}.",
 )  # fmt: skip
@@ -66,11 +75,12 @@ LONGEST_REPEAT = 20
 
 @dataclass(frozen=True)
 class Stage:
-    """How rich the lessons are: the most pictures of one (0: words alone), and whether the wording is
-    plain (no goals, no words that do not matter, one way to ask)."""
+    """How rich the lessons are: the most pictures of one (0: words alone), whether the wording is plain (no
+    goals, no words that do not matter, one way to ask), and whether more than two moments are compared."""
 
     most_pictures: int
     plain: bool
+    several: bool = False
 
 
 # From which share of the schooling on. Copying and looking up by a label come first, on words: they are
@@ -82,6 +92,10 @@ STAGES: tuple[tuple[float, Stage], ...] = (
     (0.45, Stage(4, True)),
     (0.6, Stage(7, False)),
 )
+# The phase after those: what was learned about pairs, among many pictures.
+COMPARISON = Stage(7, False, several=True)
+LAST_SHARE = 0.3
+MIXED_SHARE = 0.3
 
 
 def stage_at(share: float) -> Stage:
@@ -131,10 +145,11 @@ def lesson(scenes: list[Scene], rng: Rng, stage: Stage, words: list[str]) -> Les
     stranger = None
     if len(shown) > 2 and not stage.plain and rng.random() < 0.12:
         stranger = _invite(scenes, s, shown, rng)
-    labels = list(_pick(rng, LABELS)[: len(shown)])
+    labels = _labels(rng, len(shown), stage.several)
     listed = _listed(labels, [PICTURE] * len(labels), rng, stage.plain)
     table = Table(tuple(shown), tuple(labels), stranger, stage.plain)
-    kinds = [(make, share) for make, share, least in KINDS if least <= len(shown)]
+    offered = SEVERAL if stage.several else KINDS
+    kinds = [(make, share) for make, share, least in offered if least <= len(shown)]
     if stranger is not None:
         kinds = [(make, share) for make, share in kinds if make in (describe, fact, find)]
     shares = np.array([share for _, share in kinds])
@@ -145,6 +160,15 @@ def lesson(scenes: list[Scene], rng: Rng, stage: Stage, words: list[str]) -> Les
         turns.insert(int(rng.integers(len(turns) + 1)), asked)
     opening = listed if stage.plain else _around(scene, listed, rng, words)
     return Lesson(opening, tuple(shown), tuple(turns))
+
+
+def _labels(rng: Rng, n: int, several: bool) -> list[str]:
+    """The first ``n`` digits or letters; where many are compared now and then digits, then letters."""
+    labels = list(_pick(rng, LABELS)[:n])
+    if several and n > 2 and rng.random() < MIXED_SHARE:
+        digits = int(rng.integers(1, n - 1))
+        labels = [*LABELS[0][:digits], *LABELS[1][: n - digits]]
+    return labels
 
 
 def _listed(labels: list[str], texts: list[str], rng: Rng, plain: bool) -> str:
@@ -272,6 +296,30 @@ def earlier(scenes: list[Scene], table: Table, rng: Rng) -> Turn:
     return _thinking(turn, ", then ".join(told) + ".", rng)
 
 
+def extreme(scenes: list[Scene], table: Table, rng: Rng) -> Turn:
+    """Which of several pictures of a scene came first, or last: of those named, or of those not left out."""
+    size = len(table.shown)
+    counted = sorted(int(k) for k in rng.permutation(size)[: int(rng.integers(2, size + 1))])
+    wants_last = rng.random() < LAST_SHARE
+    plainly = LAST_OF_TWO if wants_last else FIRST_OF_TWO
+    if len(counted) == size:
+        question = _pick(rng, plainly)
+    elif rng.random() < 0.6:
+        left = [table.labels[k] for k in rng.permutation(size) if k not in counted]
+        question = _pick(rng, LEFT_OUT).format(_together(left)) + _pick(rng, plainly)
+    else:
+        named = [table.labels[k] for k in counted]
+        question = _pick(rng, LAST_OF_MANY if wants_last else FIRST_OF_MANY).format(_together(named))
+    asked = sorted(counted, key=lambda k: table.shown[k][1])[-1 if wants_last else 0]
+    turn = Turn("extreme", question, table.labels[asked])
+    return _thinking(turn, f"{turn.answer}: {_step(scenes, table.shown[asked])}.", rng)
+
+
+def _together(labels: list[str]) -> str:
+    """A, B and C."""
+    return " and ".join(filter(None, (", ".join(labels[:-1]), labels[-1])))
+
+
 def find(scenes: list[Scene], table: Table, rng: Rng) -> Turn:
     """Which picture shows what is said."""
     k = int(rng.integers(len(table.shown)))
@@ -304,4 +352,8 @@ Make = Callable[[list[Scene], Table, Rng], Turn]
 KINDS: tuple[tuple[Make, float, int], ...] = (
     (describe, 1.5, 1), (fact, 1.0, 1), (far, 0.3, 1), (fits, 0.3, 1),
     (earlier, 2.5, 2), (each, 0.7, 2), (find, 1.5, 2),
+)  # fmt: skip
+SEVERAL: tuple[tuple[Make, float, int], ...] = (
+    (describe, 1.0, 1), (fact, 0.7, 1), (far, 0.3, 1), (fits, 0.2, 1),
+    (earlier, 1.5, 2), (extreme, 4.0, 3), (each, 0.3, 2), (find, 1.0, 2),
 )  # fmt: skip
