@@ -232,6 +232,7 @@ class ModelConfig(Strict):
     min_pixels: Positive
     max_pixels: Positive
     dtype: Literal["float32", "bfloat16"]
+    precision: Literal["float32", "bfloat16"]
     attention: Literal["eager", "sdpa", "flash_attention_2"]
 
     @model_validator(mode="after")

@@ -70,7 +70,7 @@ def trainer_arguments(
         "weight_decay": settings.weight_decay,
         "max_grad_norm": settings.max_grad_norm,
         "gradient_checkpointing": settings.gradient_checkpointing,
-        "bf16": on_gpu and model.dtype == "bfloat16",
+        "bf16": model.precision == "bfloat16",
         "use_cpu": not on_gpu,
         "seed": seed,
         "data_seed": seed,

@@ -137,7 +137,8 @@ class SharedPromptTrainer(OnePassGRPOTrainer):
         plain = self._plain(model)
         batch, owner = self._prompts(input_ids[:, 0], plain)
         completions, mask = input_ids[:, 1:], attention_mask[:, 1:]
-        chosen, entropy = completion_log_probs(plain, batch, owner, completions, mask, self.temperature)
+        with self.accelerator.autocast():
+            chosen, entropy = completion_log_probs(plain, batch, owner, completions, mask, self.temperature)
         return chosen, entropy if compute_entropy else None, None
 
 
