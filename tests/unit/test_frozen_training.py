@@ -1,6 +1,7 @@
 """Training on a frozen tower: inputs, log-probabilities and the learning curve, against the stock passes."""
 
 import json
+from contextlib import nullcontext
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
@@ -164,7 +165,9 @@ def trainer(model: Any, temperature: float = 1.0) -> Any:
     made.book = book()
     made.model = model
     made.temperature = temperature
-    made.accelerator = SimpleNamespace(unwrap_model=lambda m: m, device=torch.device("cpu"))
+    made.accelerator = SimpleNamespace(
+        unwrap_model=lambda m: m, device=torch.device("cpu"), autocast=nullcontext
+    )
     made.sampling = Sampling(0.0, 6, tokenizer().eos_token_id, ())
     return made
 

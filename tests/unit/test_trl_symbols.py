@@ -65,6 +65,14 @@ def test_rewards_are_given_what_they_ask_for() -> None:
     assert "log_metric" in inspect.getsource(GRPOTrainer._calculate_rewards)
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_products_have_the_precision_of_the_model(precision: str, tmp_path: Path) -> None:
+    config = compose("demo", [f"model.precision={precision}"])
+    made = SFTConfig(**trainer_arguments(config.sft, config.model, tmp_path, 0))
+    assert made.bf16 is (precision == "bfloat16")
+    assert not made.fp16
+
+
 @pytest.mark.parametrize("overrides", [[], ["grpo=tpru"], ["grpo=tpru_full"]])
 def test_every_argument_is_one_of_trl(overrides: list[str], tmp_path: Path) -> None:
     config = compose("own_data", overrides)
