@@ -131,7 +131,8 @@ def test_log_probabilities_and_gradients_are_those_of_the_stock_pass() -> None:
         image_grid_thw=stock["image_grid_thw"][wanted],
     ).logits[:, -6:-1]
     for temperature in (1.0, 0.7):
-        ours, entropy = completion_log_probs(p.model, prompts(), owner, completions, mask, temperature)
+        ours, entropy = completion_log_probs(p.model, prompts(), owner, completions, mask, temperature, True)
+        assert entropy is not None
         every = (logits / temperature).log_softmax(-1)
         stock_chosen = every.gather(-1, completions.unsqueeze(-1)).squeeze(-1) * mask
         torch.testing.assert_close(ours, stock_chosen, atol=1e-5, rtol=0)

@@ -136,8 +136,14 @@ def _cut(tokens: list[int], end: int) -> list[int]:
 
 
 def completion_log_probs(
-    model: Any, prompts: PromptBatch, owner: Tensor, completions: Tensor, mask: Tensor, temperature: float
-) -> tuple[Tensor, Tensor]:
+    model: Any,
+    prompts: PromptBatch,
+    owner: Tensor,
+    completions: Tensor,
+    mask: Tensor,
+    temperature: float,
+    with_entropy: bool,
+) -> tuple[Tensor, Tensor | None]:
     """Log-probability of each completion token, with gradients, and the entropy of its distribution, without.
 
     Args:
@@ -147,9 +153,10 @@ def completion_log_probs(
         completions: (m, length) token ids, padded on the right.
         mask: (m, length) of 1 for tokens.
         temperature: that the logits are divided by.
+        with_entropy: whether the entropy is wanted, a second pass over the vocabulary.
 
     Returns:
-        Two tensors (m, length), 0 where there is no token.
+        Two tensors (m, length), 0 where there is no token; None for an entropy that is not wanted.
     """
     cache, last = read(model, prompts, owner)
     steps = torch.arange(completions.shape[1] - 1, device=completions.device)
@@ -166,10 +173,13 @@ def completion_log_probs(
     states = torch.cat([last[:, None], hidden], dim=1).flatten(0, 1).index_select(0, kept)
     every = torch.log_softmax(model.lm_head(states).float() / temperature, dim=-1)
     chosen = every.gather(-1, completions.flatten()[kept].unsqueeze(-1)).squeeze(-1)
+    empty = chosen.new_zeros(mask.numel())
+    log_probs = empty.scatter(0, kept, chosen).view_as(mask)
+    if not with_entropy:
+        return log_probs, None
     with torch.no_grad():
         spread = -(every.exp() * every).sum(-1)
-    empty = chosen.new_zeros(mask.numel())
-    return empty.scatter(0, kept, chosen).view_as(mask), empty.scatter(0, kept, spread).view_as(mask)
+    return log_probs, empty.scatter(0, kept, spread).view_as(mask)
 
 
 def _language(model: Any) -> Any:

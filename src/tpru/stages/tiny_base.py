@@ -177,16 +177,6 @@ def learn_to_speak(
     model.model.visual.requires_grad_(True)
 
 
-def learn_to_compare(
-    run: Run, config: TinyBaseConfig, model: Any, tokenizer: Any, scenes: list[Scene], features: Features
-) -> None:
-    """Then more than two moments: which of them came first, or last."""
-    learn_to_speak(
-        run, config, "comparison", config.comparison, lambda _: lessons.COMPARISON, model, tokenizer, scenes,
-        features,
-    )  # fmt: skip
-
-
 def vocabulary_words(tokenizer: Any) -> list[str]:
     """Every token that stands for readable text."""
     first = len(tokenizer.all_special_ids)
@@ -198,8 +188,8 @@ def vocabulary_words(tokenizer: Any) -> list[str]:
 def quiz(
     model: Any, tokenizer: Any, scenes: list[Scene], features: Features, grid: tuple[int, int], seed: int
 ) -> dict[str, float]:
-    """Share of lessons on held-out episodes whose every token is the most probable one, by kind; that of
-    ``earlier`` also by scenario."""
+    """Share of lessons on held-out episodes whose every token is the most probable one, by kind; those that
+    compare also by scenario."""
     words, image = vocabulary_words(tokenizer), model.config.image_token_id
     hits: dict[str, list[bool]] = defaultdict(list)
     for number in range(QUIZ):
@@ -237,7 +227,17 @@ def main(run: Run) -> None:
     # From here on as if from a file, so that a longer schooling can start from the shipped one.
     model.half().float()
     seen = features_of(model, cut, config.side)
-    learn_to_compare(run, config, model, tokenizer, school, seen)
+    learn_to_speak(
+        run,
+        config,
+        "comparison",
+        config.comparison,
+        lambda _: lessons.COMPARISON,
+        model,
+        tokenizer,
+        school,
+        seen,
+    )
     model.eval()
     quizzed = features_of(model, pixels(held, processor), config.side)
     grid = (config.side // 28, config.side // 28)

@@ -138,8 +138,10 @@ class SharedPromptTrainer(OnePassGRPOTrainer):
         batch, owner = self._prompts(input_ids[:, 0], plain)
         completions, mask = input_ids[:, 1:], attention_mask[:, 1:]
         with self.accelerator.autocast():
-            chosen, entropy = completion_log_probs(plain, batch, owner, completions, mask, self.temperature)
-        return chosen, entropy if compute_entropy else None, None
+            chosen, entropy = completion_log_probs(
+                plain, batch, owner, completions, mask, self.temperature, compute_entropy
+            )
+        return chosen, entropy, None
 
 
 def reward_function(config: RewardConfig) -> Callable[..., list[float | None]]:

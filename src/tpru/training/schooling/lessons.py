@@ -11,13 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tpru.records import DIGITS, LETTERS
 from tpru.training.schooling.scenes import Scene
 
 Rng = np.random.Generator
 Shown = tuple[int, int]  # scene, frame
 
 PICTURE = "<|vision_start|><|image_pad|><|vision_end|>"
-LABELS = ("12345678", "ABCDEFGH")
+LABELS = (DIGITS, LETTERS)
 NAMES = ("", "", "Picture ", "Screen ", "Step ", "Image ")
 MARKS = (": ", ": ", ". ", " ")
 DESCRIBE = (
