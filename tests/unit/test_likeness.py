@@ -192,3 +192,10 @@ def test_a_way_that_is_shorter_than_the_right_one_counts_whole() -> None:
 def test_the_labels_of_the_order_do_not_matter() -> None:
     assert Likeness(LEVELS).shorter(list("acbd"), "3142", ["3412"]) == pytest.approx(0.75)
     assert Likeness(LEVELS).shorter(list("abcd"), "DBCA", ["ACBD"]) == pytest.approx(0.5)
+
+
+def test_a_way_that_nothing_beats_gives_the_order_away() -> None:
+    assert Likeness(LEVELS).gives_away(list("abcd"))
+    assert Likeness(LEVELS).gives_away(list("dcba")), "the way back is as long"
+    # By colours a c b d is a detour, by histograms it is as short as any.
+    assert not Likeness(LEVELS).gives_away(list("acbd"))

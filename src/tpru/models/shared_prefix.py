@@ -4,6 +4,8 @@ A group of G completions has one prompt. Its keys and values are computed once a
 is exact, with gradients too; the stock path computes them G times.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,12 +13,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 from transformers import DynamicCache
-from transformers.cache_utils import DynamicLayer
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from tpru.models.prompts import PromptBatch
 
 # Dropping rows copies the cache; it pays once this share of them has ended.
 KEEP_ABOVE = 0.75
+# The name under which transformers finds the attention of :class:`Branches`.
+BRANCHED = "tpru_branches"
 
 
 @dataclass(frozen=True)
@@ -29,41 +33,128 @@ class Sampling:
     banned: tuple[int, ...]
 
 
-class RoomyLayer(DynamicLayer):
-    """Keys and values of one layer with room for the tokens to come: the stock layer copies all it holds
-    for every new token, which took two thirds of the time of sampling."""
+class Branches:
+    """Keys and values of prompts and of the completions that branch off them, one row a prompt.
 
-    def __init__(self, layer: Any, room: int) -> None:
-        super().__init__()
-        self.lazy_initialization(layer.keys, layer.values)
-        self._all = [functional.pad(kept, (0, 0, 0, room)) for kept in (layer.keys, layer.values)]
-        self._show(layer.keys.shape[-2])
+    A row holds the tokens of its prompt, then for every step one column per slot; each completion has a
+    slot and sees its prompt and its own columns. So a prompt is kept and read once for all its
+    completions, in products large enough to be fast: with keys and values of their own, completions of
+    the tiny model took twice as long. Passed to the language model as its cache, and to :func:`_attend`
+    as ``branches``.
+    """
 
-    def _show(self, length: int) -> tuple[Tensor, Tensor]:
-        keys, values = (kept[..., :length, :] for kept in self._all)
-        self.keys, self.values = keys, values
+    def __init__(self, layers: list[Any], mask: Tensor, owner: Tensor, steps: int) -> None:
+        self._mask = mask
+        self._steps = steps
+        self._prefix = mask.shape[1]
+        self.length = 0
+        self._arrange(owner)
+        room = steps * self._width
+        self._layers = [
+            (functional.pad(layer.keys, (0, 0, 0, room)), functional.pad(layer.values, (0, 0, 0, room)))
+            for layer in layers
+        ]
+        self._see(layers[0].keys)
+
+    def _arrange(self, owner: Tensor) -> None:
+        """Give every completion a slot of its prompt's row."""
+        counts = owner.bincount(minlength=len(self._mask))
+        order = torch.argsort(owner, stable=True)
+        place = torch.arange(len(owner), device=owner.device)
+        within = torch.empty_like(order)
+        within[order] = place - (counts.cumsum(0) - counts)[owner[order]]
+        self._owner = owner
+        self._width = int(counts.max())
+        self._slots = owner * self._width + within
+        # As it is before the first completion ends: nothing has to be moved.
+        self._full = len(owner) == len(counts) * self._width and bool((self._slots == place).all())
+
+    def _see(self, like: Tensor) -> None:
+        """What a slot sees: added to the scores, (n, 1, slots, columns)."""
+        n, slots = len(self._mask), self._width
+        hidden = float("-inf")
+        prompt = like.new_zeros(self._mask.shape).masked_fill(self._mask == 0, hidden)
+        own = like.new_full((slots, slots), hidden).fill_diagonal_(0.0).repeat(1, self._steps)
+        sees = [prompt[:, None].expand(-1, slots, -1), own.expand(n, -1, -1)]
+        self._bias = torch.cat(sees, dim=-1)[:, None]
+
+    def keep(self, kept: Tensor) -> None:
+        """Go on with the completions ``kept`` (positions among those that are left)."""
+        present, owner = self._owner[kept].unique(return_inverse=True)
+        old_slots, old_width = self._slots[kept] % self._width, self._width
+        self._mask = self._mask.index_select(0, present)
+        self._arrange(owner)
+        n, slots = len(present), self._width
+        moved = old_slots.new_zeros(n * slots).index_copy(0, self._slots, old_slots)
+        moved = moved.view(n, 1, 1, slots, 1)
+
+        def packed(rows: Tensor) -> Tensor:
+            rows = rows.index_select(0, present)
+            _, heads, _, width = rows.shape
+            prompt, after = rows.split([self._prefix, rows.shape[2] - self._prefix], dim=2)
+            said = after[:, :, : self.length * old_width].view(n, heads, self.length, old_width, width)
+            said = said.gather(3, moved.expand(-1, heads, self.length, -1, width)).flatten(2, 3)
+            room = (self._steps - self.length) * slots
+            return functional.pad(torch.cat([prompt, said], dim=2), (0, 0, 0, room))
+
+        self._layers = [(packed(keys), packed(values)) for keys, values in self._layers]
+        self._see(self._layers[0][0])
+
+    def update(self, keys: Tensor, values: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
+        """What a cache is asked for; :meth:`attend` stores them."""
         return keys, values
 
-    def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
-        start = self.get_seq_length()
-        end = start + key_states.shape[-2]
-        for kept, new in zip(self._all, (key_states, value_states), strict=True):
-            kept[..., start:end, :] = new
-        return self._show(end)
+    def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
+        """Attention of one new token of every completion: (m, heads, 1, width) to (m, 1, heads, width)."""
+        keys, values = self._layers[layer]
+        start = self._prefix + self.length * self._width
+        end = start + self._width
+        keys[:, :, start:end], values[:, :, start:end] = self._rows(key), self._rows(value)
+        asked = self._rows(query)
+        # The heads that share a key side by side, as if they were slots: with a mask, the fast kernels know
+        # no other way.
+        n, heads, slots, width = asked.shape
+        together = asked.reshape(n, key.shape[1], -1, width)
+        bias = self._bias[..., :end].repeat(1, 1, together.shape[2] // slots, 1)
+        seen = functional.scaled_dot_product_attention(
+            together, keys[:, :, :end], values[:, :, :end], bias, scale=scale
+        )
+        out = seen.view(n, heads, slots, width).transpose(1, 2).flatten(0, 1)
+        return (out if self._full else out.index_select(0, self._slots))[:, None]
 
-    def batch_select_indices(self, indices: Tensor) -> None:
-        self._all = [kept.index_select(0, indices) for kept in self._all]
-        self._show(self.get_seq_length())
+    def _rows(self, tokens: Tensor) -> Tensor:
+        """(m, heads, 1, width) to (n, heads, slots, width)."""
+        n, slots = len(self._mask), self._width
+        tokens = tokens.squeeze(2)
+        if not self._full:
+            tokens = tokens.new_zeros(n * slots, *tokens.shape[1:]).index_copy(0, self._slots, tokens)
+        return tokens.view(n, slots, *tokens.shape[1:]).transpose(1, 2)
 
 
-def read(model: Any, prompts: PromptBatch, owner: Tensor) -> tuple[DynamicCache, Tensor]:
-    """Keys and values of the prompts, one row per completion, and their last hidden states (m, width).
+def _attend(
+    module: Any, query: Tensor, key: Tensor, value: Tensor, _: Any, *, scaling: float, branches: Branches,
+    **__: Any,
+) -> tuple[Tensor, None]:  # fmt: skip
+    return branches.attend(module.layer_idx, query, key, value, scaling), None
 
-    Args:
-        model: the causal model.
-        prompts: n prompts.
-        owner: (m,) which prompt each completion belongs to.
-    """
+
+ALL_ATTENTION_FUNCTIONS.register(BRANCHED, _attend)
+
+
+@contextmanager
+def _branched(language: Any) -> Iterator[None]:
+    """The language model attends through its :class:`Branches`."""
+    config = language.config
+    usual = config._attn_implementation
+    config._attn_implementation = BRANCHED
+    try:
+        yield
+    finally:
+        config._attn_implementation = usual
+
+
+def read(model: Any, prompts: PromptBatch) -> tuple[DynamicCache, Tensor]:
+    """Keys and values of the prompts in every layer, and their last hidden states (n, width)."""
     cache = DynamicCache(config=model.config.get_text_config())
     hidden = _language(model)(
         inputs_embeds=prompts.embeds,
@@ -72,12 +163,7 @@ def read(model: Any, prompts: PromptBatch, owner: Tensor) -> tuple[DynamicCache,
         past_key_values=cache,
         use_cache=True,
     ).last_hidden_state
-    # index_select, not cache.batch_select_indices: the gradient of plain indexing adds up in an order that
-    # differs from run to run on several threads.
-    layers: Any = cache.layers
-    for layer in layers:
-        layer.keys, layer.values = layer.keys.index_select(0, owner), layer.values.index_select(0, owner)
-    return cache, hidden[:, -1].index_select(0, owner)
+    return cache, hidden[:, -1]
 
 
 @torch.no_grad()
@@ -87,33 +173,39 @@ def sample(model: Any, prompts: PromptBatch, owner: Tensor, how: Sampling) -> li
     Rows that have ended leave the batch when they are many, so that they stop costing. Draws come from
     torch's global generator.
     """
-    cache, last = read(model, prompts, owner)
-    cache.layers = [RoomyLayer(layer, how.max_tokens) for layer in cache.layers]
-    logits = model.lm_head(last)
-    mask, positions = prompts.mask[owner], prompts.after[owner]
+    cache, last = read(model, prompts)
+    branches = Branches(cache.layers, prompts.mask, owner, how.max_tokens)
+    logits, positions = model.lm_head(last).index_select(0, owner), prompts.after[owner]
     rows = torch.arange(len(owner), device=owner.device)
+    drawn: list[tuple[Tensor, Tensor]] = []
+    language = _language(model)
+    with _branched(language):
+        for step in range(how.max_tokens):
+            tokens = draw(logits, how)
+            drawn.append((rows, tokens))
+            going = tokens != how.end
+            if step + 1 == how.max_tokens or not going.any():
+                break
+            if int(going.sum()) < KEEP_ABOVE * len(going):
+                kept = going.nonzero().squeeze(1)
+                branches.keep(kept)
+                tokens, positions, rows = tokens[kept], positions[kept], rows[kept]
+            hidden = language(
+                inputs_embeds=model.get_input_embeddings()(tokens[:, None]),
+                # What is seen is up to the branches: no mask has to be made.
+                attention_mask={"full_attention": None},
+                position_ids=positions[None, :, None].expand(3, -1, -1),
+                past_key_values=branches,
+                use_cache=True,
+                branches=branches,
+            ).last_hidden_state
+            branches.length += 1
+            logits = model.lm_head(hidden[:, -1])
+            positions = positions + 1
     out: list[list[int]] = [[] for _ in range(len(owner))]
-    for step in range(how.max_tokens):
-        tokens = draw(logits, how)
-        for row, token in zip(rows.tolist(), tokens.tolist(), strict=True):
+    for numbers, tokens in drawn:
+        for row, token in zip(numbers.tolist(), tokens.tolist(), strict=True):
             out[row].append(token)
-        going = tokens != how.end
-        if step + 1 == how.max_tokens or not going.any():
-            break
-        if int(going.sum()) < KEEP_ABOVE * len(going):
-            kept = going.nonzero().squeeze(1)
-            cache.batch_select_indices(kept)
-            tokens, mask, positions, rows = tokens[kept], mask[kept], positions[kept], rows[kept]
-        mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
-        hidden = _language(model)(
-            inputs_embeds=model.get_input_embeddings()(tokens[:, None]),
-            attention_mask=mask,
-            position_ids=positions[None, :, None].expand(3, -1, -1),
-            past_key_values=cache,
-            use_cache=True,
-        ).last_hidden_state
-        logits = model.lm_head(hidden[:, -1])
-        positions = positions + 1
     return [_cut(tokens, how.end) for tokens in out]
 
 
@@ -158,7 +250,12 @@ def completion_log_probs(
     Returns:
         Two tensors (m, length), 0 where there is no token; None for an entropy that is not wanted.
     """
-    cache, last = read(model, prompts, owner)
+    cache, last = read(model, prompts)
+    # index_select, not cache.batch_select_indices: the gradient of plain indexing adds up in an order that
+    # differs from run to run on several threads.
+    for layer in cache.layers:
+        layer.keys, layer.values = layer.keys.index_select(0, owner), layer.values.index_select(0, owner)
+    last = last.index_select(0, owner)
     steps = torch.arange(completions.shape[1] - 1, device=completions.device)
     positions = prompts.after[owner][:, None] + steps
     hidden = _language(model)(

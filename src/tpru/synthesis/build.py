@@ -21,6 +21,14 @@ CountTokens = Callable[[Item], int]
 Pools = dict[str, Pool]  # by scenario
 
 
+# Why there is no item of a task from a sequence.
+DROPPED: dict[Task, str] = {
+    "reordering": "likeness_gives_away",
+    "next_frame": "no_fair_distractors",
+    "previous_frame": "no_fair_distractors",
+}
+
+
 @dataclass(frozen=True)
 class Build:
     """Items in a stable order, and how many were dropped for which reason."""
@@ -95,7 +103,7 @@ def _drafts(
             rng = generator(seed, "item", sequence.sequence_id, task, str(number))
             draft = _draft(task, sequence, caption, pool, rng, number, config)
             if draft is None:
-                dropped["no_fair_distractors"] += 1
+                dropped[DROPPED[task]] += 1
             else:
                 drafts.append(draft)
     return drafts

@@ -6,8 +6,8 @@ that, the option most like its neighbours in time would be right most of the tim
 """
 
 from dataclasses import dataclass
-from functools import cached_property
-from itertools import combinations
+from functools import cache, cached_property
+from itertools import combinations, permutations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,6 +84,16 @@ class Likeness:
         twin = min(rest, key=lambda i: float(unlike[i]))
         return [candidates[i] for i in best], candidates[twin]
 
+    def gives_away(self, frames: list[str]) -> bool:
+        """Whether no order of the pictures makes a shorter way than the true one, by every descriptor.
+
+        Args:
+            frames: the pictures in their true order.
+        """
+        ways = _orders(len(frames))
+        lengths = [d[ways[:, :-1], ways[:, 1:]].sum(axis=1) for d in self.between(frames)]
+        return all(bool(x[0] <= x.min() + 1e-12) for x in lengths)
+
     def shorter(self, frames: list[str], right: str, orders: list[str]) -> float:
         """How many of the orders lead through the pictures on a shorter way than the right one does (a
         tie counts half), as a mean over the kinds of descriptors.
@@ -100,6 +110,12 @@ class Likeness:
             lengths = [d[way[:-1], way[1:]].sum() for way in ways]
             count += sum((x < lengths[0] - 1e-12) + 0.5 * (abs(x - lengths[0]) <= 1e-12) for x in lengths[1:])
         return count / len(self._tables)
+
+
+@cache
+def _orders(n: int) -> NDArray[np.int_]:
+    """All orders of n things, (n!, n), the sorted one first."""
+    return np.array(list(permutations(range(n))))
 
 
 def _measures(distances: Floats) -> Floats:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from peft import PeftModel
+from torch.nn import functional
 from torch.utils.data import Sampler
 from trl import GRPOConfig, GRPOTrainer
 
@@ -100,6 +101,19 @@ class SharedPromptTrainer(OnePassGRPOTrainer):
     items: list[Item]
     book: PromptBook
     sampling: Sampling
+    # Rows of the batch at hand whose advantage is not 0; None: all are needed.
+    _moving: torch.Tensor | None = None
+
+    def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
+        # A group whose rewards are all equal has no advantage: without a KL term it moves nothing, and its
+        # share of the forward and backward pass is saved. The loss still divides by the tokens of all.
+        if self.beta == 0.0:
+            self._moving = inputs["advantages"].nonzero().flatten()
+        try:
+            loss: torch.Tensor = super()._compute_loss(model, inputs)
+        finally:
+            self._moving = None
+        return loss
 
     def rollout(self, prompts: list[str]) -> dict[str, Any]:
         """Completions of a batch of positions; TRL's ``rollout_func``."""
@@ -135,13 +149,24 @@ class SharedPromptTrainer(OnePassGRPOTrainer):
     ) -> tuple[torch.Tensor, torch.Tensor | None, None]:
         # The policy, or the reference, which is a model of its own where no adapter can be switched off.
         plain = self._plain(model)
-        batch, owner = self._prompts(input_ids[:, 0], plain)
-        completions, mask = input_ids[:, 1:], attention_mask[:, 1:]
+        rows = torch.arange(len(input_ids), device=input_ids.device)
+        if self._moving is not None:
+            rows = self._moving if len(self._moving) else rows[:1]
+        batch, owner = self._prompts(input_ids[rows, 0], plain)
+        mask = attention_mask[rows, 1:]
+        longest = int(mask.sum(1).max())
         with self.accelerator.autocast():
             chosen, entropy = completion_log_probs(
-                plain, batch, owner, completions, mask, self.temperature, compute_entropy
-            )
-        return chosen, entropy, None
+                plain, batch, owner, input_ids[rows, 1 : longest + 1], mask[:, :longest], self.temperature,
+                compute_entropy,
+            )  # fmt: skip
+        missing = input_ids.shape[1] - 1 - longest
+        whole = chosen.new_zeros(len(input_ids), longest + missing)
+        if entropy is not None:
+            # What was left out counts as the mean of the rest: that is what is logged.
+            mean = entropy.sum() / mask.sum()
+            entropy = (whole + mean).index_copy(0, rows, functional.pad(entropy, (0, missing)))
+        return whole.index_copy(0, rows, functional.pad(chosen, (0, missing))), entropy, None
 
 
 def reward_function(config: RewardConfig) -> Callable[..., list[float | None]]:
