@@ -26,7 +26,7 @@ from tpru.synthesis.wording import completion
 from tpru.training.callbacks import read_log
 from tpru.training.common import lora_config, start
 from tpru.training.frozen import SftCollator, positions_of, prompts_of
-from tpru.training.grpo import SharedPromptTrainer
+from tpru.training.grpo_trainer import SharedPromptTrainer
 from tpru.training.probe import HeldOutCurve, Probe, probe_items
 from tpru.training.sft import LabelSFTTrainer, label_tokens
 

@@ -23,7 +23,8 @@ from tpru.training.callbacks import TrainingLog, clock, read_log, tidy, trim_log
 from tpru.training.checkpoints import checkpoint_folder, mark_complete, newest_complete
 from tpru.training.common import accumulation
 from tpru.training.data import choose_items, grpo_row, sft_row, training_set
-from tpru.training.grpo import GroupSampler, reward_function
+from tpru.training.grpo import reward_function
+from tpru.training.grpo_trainer import GroupSampler
 
 REWARD = RewardConfig(name="strict", accuracy_weight=1.0, format_weight=0.1, partial_credit=0.0)
 

@@ -21,7 +21,8 @@ from trl import GRPOConfig, GRPOTrainer, SFTConfig, SFTTrainer
 from tpru.config.compose import compose
 from tpru.training import grpo
 from tpru.training.common import trainer_arguments
-from tpru.training.grpo import GroupSampler, OnePassGRPOTrainer, SharedPromptTrainer, grpo_arguments
+from tpru.training.grpo import grpo_arguments
+from tpru.training.grpo_trainer import GroupSampler, OnePassGRPOTrainer, SharedPromptTrainer
 
 LOG_PROBABILITIES = "_get_per_token_logps_and_entropies"
 

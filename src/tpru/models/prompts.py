@@ -46,35 +46,42 @@ class PromptBatch:
 
 
 class Eyes:
-    """Features of pictures by frame id, each computed once by the vision tower as it is now.
+    """Features of pictures by frame id.
 
-    Only for a tower that is frozen: later changes of its weights are not seen.
+    A tower that is ``frozen`` computes each once. One that is trained computes them anew for every batch,
+    once for all its completions, with gradients where they are enabled.
     """
 
     def __init__(
-        self, model: Any, processor: ImageTextProcessor, pictures: Callable[[str], Image.Image]
+        self, model: Any, processor: ImageTextProcessor, pictures: Look, frozen: bool = True
     ) -> None:
         self._model = model
         self._processor = processor
         self._pictures = pictures
+        self._frozen = frozen
         self._features: dict[str, Tensor] = {}
         self._grids: dict[str, tuple[int, int]] = {}
 
-    def look(self, frame_ids: Iterable[str]) -> None:
-        """Compute what is not known yet, pictures of one size together."""
+    def look(self, frame_ids: Iterable[str], model: Any = None) -> None:
+        """Compute what is not known yet, pictures of one size together.
+
+        A trained tower forgets what it saw before; ``model`` is then the one whose tower looks.
+        """
+        if not self._frozen:
+            self._features.clear()
         new = sorted({f for f in frame_ids if f not in self._features})
         for start in range(0, len(new), PICTURES_AT_ONCE):
             chosen = new[start : start + PICTURES_AT_ONCE]
-            self._compute(chosen)
+            with torch.set_grad_enabled(torch.is_grad_enabled() and not self._frozen):
+                self._compute(chosen, (self._model if self._frozen else model) or self._model)
 
-    @torch.no_grad()
-    def _compute(self, frame_ids: list[str]) -> None:
+    def _compute(self, frame_ids: list[str], model: Any) -> None:
         inputs = self._processor.image_processor([self._pictures(f) for f in frame_ids], return_tensors="pt")
         grids = [(int(h), int(w)) for _, h, w in inputs["image_grid_thw"].tolist()]
-        patches = inputs["pixel_values"].to(self._model.device).split([h * w for h, w in grids])
+        patches = inputs["pixel_values"].to(model.device).split([h * w for h, w in grids])
         for grid in sorted(set(grids)):
             chosen = [i for i, g in enumerate(grids) if g == grid]
-            visual = self._model.model.visual
+            visual = model.model.visual
             features = encode_pictures(visual, torch.stack([patches[i] for i in chosen]), grid)
             for i, feature in zip(chosen, features, strict=True):
                 self._features[frame_ids[i]] = feature
@@ -99,12 +106,12 @@ def encode_prompt(text: str, pictures: tuple[str, ...], processor: ImageTextProc
 
 
 class PromptBook:
-    """Prompts of items, each encoded once, with their pictures looked at by a frozen vision tower."""
+    """Prompts of items, each encoded once, with their pictures as :class:`Eyes` see them."""
 
     def __init__(
-        self, model: Any, processor: ImageTextProcessor, pictures: Callable[[str], Image.Image]
+        self, model: Any, processor: ImageTextProcessor, pictures: Look, frozen: bool = True
     ) -> None:
-        self.eyes = Eyes(model, processor, pictures)
+        self.eyes = Eyes(model, processor, pictures, frozen)
         self._model = model
         self._processor = processor
         self._known: dict[str, Prompt] = {}
@@ -118,8 +125,9 @@ class PromptBook:
 
     def batch(self, items: list[Item], model: Any = None) -> PromptBatch:
         """The prompts of items side by side, embedded by the model as it is now, or by another one."""
-        self.eyes.look({f for item in items for f in item.shown})
-        return batch_prompts([self.prompt(item) for item in items], model or self._model, self.eyes)
+        prompts = [self.prompt(item) for item in items]
+        self.eyes.look({f for item in items for f in item.shown}, model)
+        return batch_prompts(prompts, model or self._model, self.eyes)
 
 
 def place(

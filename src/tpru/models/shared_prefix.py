@@ -1,7 +1,7 @@
-"""Completions of a prompt that is read once: sampling and log-probabilities over shared keys and values.
+"""Completions of a prompt that is read once: sampling and log-probabilities.
 
-A group of G completions has one prompt. Its keys and values are computed once and repeated G times, which
-is exact, with gradients too; the stock path computes them G times.
+A group of G completions has one prompt. Here it is read once and the completions branch off it, which is
+exact, with gradients too; the stock path reads it G times.
 """
 
 from collections.abc import Iterator
@@ -250,33 +250,63 @@ def completion_log_probs(
     Returns:
         Two tensors (m, length), 0 where there is no token; None for an entropy that is not wanted.
     """
-    cache, last = read(model, prompts)
-    # index_select, not cache.batch_select_indices: the gradient of plain indexing adds up in an order that
-    # differs from run to run on several threads.
-    for layer in cache.layers:
-        layer.keys, layer.values = layer.keys.index_select(0, owner), layer.values.index_select(0, owner)
-    last = last.index_select(0, owner)
-    steps = torch.arange(completions.shape[1] - 1, device=completions.device)
-    positions = prompts.after[owner][:, None] + steps
+    kept = mask.bool()
+    start = prompts.mask.shape[1]
+    row, column = _placed(owner, kept, start)
+    more = int(column.max()) + 1 - start
+    embeds = functional.pad(prompts.embeds, (0, 0, 0, more))
+    words = model.get_input_embeddings()(completions[kept])
+    embeds = embeds.index_put((row, column), words.to(embeds.dtype))
+    positions = functional.pad(prompts.positions, (0, more))
+    steps = (kept.cumsum(1) - 1)[kept]
+    positions[:, row, column] = prompts.after[owner].repeat_interleave(kept.sum(1)) + steps
+    # 0: the prompt, k: the k-th completion of all, -1: nothing.
+    segments = functional.pad(prompts.mask.long() - 1, (0, more), value=-1)
+    segments[row, column] = 1 + torch.arange(len(owner), device=owner.device).repeat_interleave(kept.sum(1))
     hidden = _language(model)(
-        inputs_embeds=model.get_input_embeddings()(completions[:, :-1]),
-        attention_mask=torch.cat([prompts.mask[owner], mask[:, :-1]], dim=1),
-        position_ids=positions[None].expand(3, -1, -1),
-        past_key_values=cache,
-        use_cache=True,
+        inputs_embeds=embeds,
+        attention_mask={"full_attention": _seen(segments)[:, None]},
+        position_ids=positions,
+        use_cache=False,
     ).last_hidden_state
-    # Padding is a third of a batch, and the vocabulary is the widest layer.
-    kept = mask.flatten().nonzero().squeeze(1)
-    states = torch.cat([last[:, None], hidden], dim=1).flatten(0, 1).index_select(0, kept)
+    # The first token of a completion follows the prompt, every other one the token before it.
+    before = torch.where(steps == 0, start - 1, column - 1)
+    states = hidden.flatten(0, 1).index_select(0, row * (start + more) + before)
     every = torch.log_softmax(model.lm_head(states).float() / temperature, dim=-1)
-    chosen = every.gather(-1, completions.flatten()[kept].unsqueeze(-1)).squeeze(-1)
+    chosen = every.gather(-1, completions[kept].unsqueeze(-1)).squeeze(-1)
     empty = chosen.new_zeros(mask.numel())
-    log_probs = empty.scatter(0, kept, chosen).view_as(mask)
+    flat = kept.flatten().nonzero().squeeze(1)
+    log_probs = empty.scatter(0, flat, chosen).view_as(mask)
     if not with_entropy:
         return log_probs, None
     with torch.no_grad():
         spread = -(every.exp() * every).sum(-1)
-    return log_probs, empty.scatter(0, kept, spread).view_as(mask)
+    return log_probs, empty.scatter(0, flat, spread).view_as(mask)
+
+
+def _placed(owner: Tensor, kept: Tensor, start: int) -> tuple[Tensor, Tensor]:
+    """Row and column of every kept token: completions stand behind their prompt, one after another."""
+    lengths = kept.sum(1)
+    order = torch.argsort(owner, stable=True)
+    ends = lengths[order].cumsum(0)
+    # Where the row of a prompt begins in the line of all completions.
+    first = torch.zeros(int(owner.max()) + 1, dtype=ends.dtype, device=ends.device)
+    per_row = torch.zeros_like(first).index_add(0, owner, lengths)
+    first[1:] = per_row.cumsum(0)[:-1]
+    begins = torch.empty_like(ends)
+    begins[order] = ends - lengths[order] - first[owner[order]]
+    row = owner.repeat_interleave(lengths)
+    return row, start + begins.repeat_interleave(lengths) + (kept.cumsum(1) - 1)[kept]
+
+
+def _seen(segments: Tensor) -> Tensor:
+    """What each token sees, (n, length, length): its prompt and what came before it in its completion."""
+    length = segments.shape[1]
+    earlier = torch.ones(length, length, dtype=torch.bool, device=segments.device).tril()
+    key, query = segments[:, None, :], segments[:, :, None]
+    seen = earlier & (key >= 0) & ((key == 0) | (key == query))
+    # What stands for nothing sees itself, or its softmax would have no term.
+    return seen | torch.eye(length, dtype=torch.bool, device=segments.device)
 
 
 def _language(model: Any) -> Any:

@@ -7,7 +7,8 @@ from typing import Any
 from datasets import Dataset
 
 from tpru.evaluation.parsing import option_letters
-from tpru.models.processor import Pictures, messages
+from tpru.models.processor import messages
+from tpru.models.prompts import Look
 from tpru.randomness import generator
 from tpru.records import Item
 from tpru.synthesis.wording import completion
@@ -48,7 +49,7 @@ class LoadRows:
     """Makes the rows of a batch of positions, with the decoded pictures under ``images``."""
 
     items: tuple[Item, ...]
-    pictures: Pictures
+    pictures: Look
     row: Callable[[Item], Row]
 
     def __call__(self, batch: dict[str, list[int]]) -> dict[str, list[Any]]:
@@ -58,7 +59,7 @@ class LoadRows:
         return {key: [r[key] for r in rows] for key in rows[0]}
 
 
-def training_set(items: list[Item], pictures: Pictures, row: Callable[[Item], Row]) -> Dataset:
+def training_set(items: list[Item], pictures: Look, row: Callable[[Item], Row]) -> Dataset:
     """A dataset whose rows are made when they are read."""
     positions = Dataset.from_dict({"position": list(range(len(items)))})
     return positions.with_transform(LoadRows(tuple(items), pictures, row))
