@@ -12,7 +12,6 @@ import pytest
 import torch
 from accelerate.utils import send_to_device
 from peft import get_peft_model
-from trl import SFTTrainer
 
 from tests.unit.builders import make_item
 from tests.unit.test_shared_prefix import parts, picture
@@ -28,7 +27,6 @@ from tpru.training.common import lora_config, start
 from tpru.training.frozen import SftCollator, positions_of, prompts_of
 from tpru.training.grpo_trainer import SharedPromptTrainer
 from tpru.training.probe import HeldOutCurve, Probe, probe_items
-from tpru.training.sft import LabelSFTTrainer, label_tokens
 
 ITEMS = [
     make_item("i0", shown=("a", "b"), reasoning="1: a. 2: b.", answer="C"),
@@ -267,37 +265,6 @@ def test_a_rollout_gives_trl_a_completion_per_prompt_and_keeps_their_order() -> 
         expected = whole[inputs["input_ids"].shape[1] :].tolist()
         assert ids == expected[: len(ids)]
         assert len(ids) == 6 or ids[-1] == end
-
-
-# Labels count more.
-
-
-def test_labels_are_tokens_of_their_own() -> None:
-    ids = label_tokens(tokenizer()).tolist()
-    assert sorted(tokenizer().decode([i]).strip() for i in ids) == sorted("ABCDEFGH12345678")
-
-
-def test_the_weight_of_labels_is_the_share_of_their_loss_that_is_added() -> None:
-    targets = torch.tensor([[-100, 5, 7, 9], [-100, -100, 7, 7]])
-    log_probs = -torch.tensor([[0.5, 1.0, 2.0], [0.0, 3.0, 4.0]])
-    outputs = SimpleNamespace(log_probs=log_probs, label_mask=targets[:, 1:] != -100)
-    made = LabelSFTTrainer.__new__(LabelSFTTrainer)
-    made.label_tokens, made.label_weight = torch.tensor([7]), 3.0
-    model = torch.nn.Module()
-    model.forward = lambda: outputs  # type: ignore[method-assign]
-    stock = -log_probs.sum() / 5
-
-    def compute_loss(_: Any, model: Any, *__: Any, **___: Any) -> torch.Tensor:
-        model()
-        return stock
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(SFTTrainer, "compute_loss", compute_loss)
-        weighted = made.compute_loss(model, {"labels": targets})
-        made.label_weight = 1.0
-        alike = made.compute_loss(model, {"labels": targets})
-    assert float(alike) == pytest.approx(10.5 / 5)
-    assert float(weighted) == pytest.approx((10.5 + 2 * (1.0 + 3.0 + 4.0)) / 5)
 
 
 # The learning curve.

@@ -179,12 +179,3 @@ def test_sft_takes_a_collator_and_leaves_the_rows_as_they_are() -> None:
     )
     assert "skip_prepare_dataset" in inspect.getsource(SFTTrainer)
     assert "dataset_kwargs" in {f.name for f in dataclasses.fields(SFTConfig)}
-
-
-def test_the_loss_of_sft_makes_its_first_pass_with_log_probabilities() -> None:
-    """``LabelSFTTrainer`` takes them from that pass by a hook on the model."""
-    passes = calls(SFTTrainer.compute_loss, "model")
-    fused = [c for c in passes if any(k.arg == "fused_lm_head" for k in c.keywords)]
-    assert fused
-    assert "outputs.log_probs" in source(SFTTrainer.compute_loss)
-    assert "outputs.label_mask.sum()" in source(SFTTrainer.compute_loss)

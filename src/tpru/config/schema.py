@@ -334,7 +334,6 @@ class SftConfig(TrainerSettings):
     """conf/sft: supervised warm-up on reasoning and answer."""
 
     epochs: Positive
-    label_weight: Annotated[float, Field(ge=1.0)]
 
 
 class SftContinuedConfig(Strict):
