@@ -144,3 +144,42 @@ def test_a_model_that_recomputes_its_layers_samples_all_the_same(folder: Path) -
         said.append(trainer.rollout(["0", "1"])["completion_ids"])
         assert trainer.model.training
     assert said[0] == said[1]
+
+
+# Groups without variance are replaced.
+
+
+def scored(advantages: list[float], length: int, first: int) -> dict[str, torch.Tensor]:
+    """A batch of groups of two whose numbers tell where they come from."""
+    rows = len(advantages)
+    ids = first + torch.arange(rows)[:, None].expand(-1, length)
+    mask = torch.ones(rows, length, dtype=torch.long)
+    values = {"prompt_ids": ids[:, :1], "completion_ids": ids, "completion_mask": mask}
+    return {**values, "advantages": torch.tensor(advantages), "num_items_in_batch": mask.sum()}
+
+
+def test_groups_that_teach_take_the_place_of_those_that_do_not() -> None:
+    batch = scored([1.0, -1.0, 0.0, 0.0, 0.0, 0.0], 2, 10)
+    more = scored([0.0, 0.0, 2.0, -2.0, 0.0, 0.0], 3, 20)
+    made = grpo_trainer.refilled(batch, more, 2)
+    assert made["advantages"].tolist() == [1.0, -1.0, 2.0, -2.0, 0.0, 0.0]
+    assert made["prompt_ids"].flatten().tolist() == [10, 11, 22, 23, 14, 15]
+    assert made["completion_ids"][2].tolist() == [22, 22, 22]
+    assert made["completion_ids"][0].tolist() == [10, 10, 0]
+    assert made["completion_mask"].sum(1).tolist() == [2, 2, 3, 3, 2, 2]
+    untouched = grpo_trainer.refilled(more, batch, 2)
+    assert untouched["advantages"].tolist() == [1.0, -1.0, 2.0, -2.0, 0.0, 0.0]
+
+
+def test_a_batch_is_refilled_until_every_group_teaches(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = compose("demo", ["model.precision=float32", "grpo.group_size=4", "grpo.refills=5"])
+    trainer = made(shared_trainer, config, folder)
+    rounds = iter([[0.0] * 12, [0.0, 1.0, 0.0, 0.0] + [0.0] * 8, [0.0, 1.0, 1.0, 0.0] * 3, [0.0] * 12])
+    trainer.reward_funcs = [lambda completions, **_: next(rounds)]
+    monkeypatch.setattr(grpo_trainer, "sample", lambda *_: completions())
+    trainer.model.train()
+    inputs = [trainer.train_dataset[i] for i in ASKED for _ in range(GROUP)]
+    batch = trainer._generate_and_score_completions(inputs)
+    assert (batch["advantages"].view(3, 4) != 0).all(dim=1).all()
+    assert len(list(rounds)) == 1, "three rounds were enough"
+    assert batch["num_items_in_batch"] == batch["completion_mask"].sum()

@@ -159,3 +159,11 @@ def test_tokens_are_drawn_as_often_as_their_probabilities_say() -> None:
         torch.testing.assert_close(found, wanted / wanted.sum(), atol=0.02, rtol=0)
     banned = draw(torch.zeros(1_000, 5), Sampling(1.0, 1, 0, (0, 4)))
     assert set(banned.tolist()) == {1, 2, 3}
+
+
+def test_the_least_probable_tokens_are_left_out() -> None:
+    torch.manual_seed(0)
+    chances = torch.tensor([0.1, 0.5, 0.05, 0.35]).log()
+    for top_p, left in ((0.4, {1}), (0.6, {1, 3}), (0.9, {0, 1, 3}), (1.0, {0, 1, 2, 3})):
+        drawn = draw(chances.expand(2_000, -1).clone(), Sampling(1.0, 1, 0, (), top_p))
+        assert set(drawn.tolist()) == left

@@ -371,6 +371,7 @@ class GrpoConfig(TrainerSettings):
     loss_type: Literal["grpo", "dr_grpo", "dapo", "bnpo"]
     scale_rewards: Literal["group", "batch", "none"]
     updates_per_rollout: Positive
+    refills: Count
     temperature: Rate
     top_p: Annotated[float, Field(gt=0.0, le=1.0)]
     max_completion_tokens: Positive
@@ -384,6 +385,11 @@ class GrpoConfig(TrainerSettings):
                 f"completions per update): {self.batch_size / self.group_size:g} prompts. Choose "
                 f"batch_size = {self.group_size} x prompts, e.g. "
                 f"{max(1, round(self.batch_size / self.group_size)) * self.group_size}"
+            )
+        if self.refills and self.per_device_batch_size % self.group_size:
+            raise ValueError(
+                f"refills needs whole groups on every device: per_device_batch_size "
+                f"({self.per_device_batch_size}) must be a multiple of group_size ({self.group_size})"
             )
         if self.save_every % self.updates_per_rollout:
             raise ValueError(

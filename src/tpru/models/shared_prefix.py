@@ -25,12 +25,16 @@ BRANCHED = "tpru_branches"
 
 @dataclass(frozen=True)
 class Sampling:
-    """How completions are drawn; ``temperature`` 0 takes the most probable token."""
+    """How completions are drawn; ``temperature`` 0 takes the most probable token.
+
+    Below 1, ``top_p`` leaves only the most probable tokens that have this share together.
+    """
 
     temperature: float
     max_tokens: int
     end: int
     banned: tuple[int, ...]
+    top_p: float = 1.0
 
 
 class Branches:
@@ -218,7 +222,12 @@ def draw(logits: Tensor, how: Sampling) -> Tensor:
         return logits.argmax(dim=-1)
     # One number per row looked up in the running sum; multinomial draws one for each word of the vocabulary,
     # which took a quarter of the time of sampling.
-    sums = torch.softmax(logits.double() / how.temperature, dim=-1).cumsum(-1)
+    chances = torch.softmax(logits.double() / how.temperature, dim=-1)
+    if how.top_p < 1.0:
+        ranked, places = chances.sort(dim=-1, descending=True)
+        rest = ranked.cumsum(-1) - ranked >= how.top_p
+        chances = chances.scatter(-1, places, ranked.masked_fill(rest, 0.0))
+    sums = chances.cumsum(-1)
     drawn = torch.rand(len(sums), 1, dtype=sums.dtype, device=sums.device) * sums[:, -1:]
     return torch.searchsorted(sums, drawn, right=True).squeeze(1).clamp(max=sums.shape[1] - 1)
 

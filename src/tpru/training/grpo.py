@@ -144,10 +144,11 @@ def shared_trainer(
         rollout_func=_rollout,
         **trainer_parts(model, processor, config, arguments),
     )
-    trainer.items, trainer.book = items, book
+    trainer.items, trainer.book, trainer.refills = items, book, config.refills
     end = processor.tokenizer.eos_token_id
     banned = (model.config.image_token_id,)
-    trainer.sampling = Sampling(config.temperature, config.max_completion_tokens, end, banned)
+    limit = config.max_completion_tokens
+    trainer.sampling = Sampling(config.temperature, limit, end, banned, config.top_p)
     trainer.rollouts = -(-config.steps // config.updates_per_rollout)
     return trainer
 

@@ -82,8 +82,31 @@ class SharedPromptTrainer(OnePassGRPOTrainer):
     items: list[Item]
     book: PromptBook
     sampling: Sampling
+    # How many times at most groups without variance are replaced by new ones, in every update.
+    refills = 0
     # Rows of the batch at hand whose advantage is not 0; None: all are needed.
     _moving: Tensor | None = None
+
+    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+        batch: dict[str, Any] = super()._generate_and_score_completions(inputs)
+        group: Any = self.num_generations
+        for number in range(self.refills if self.model.training else 0):
+            flat = (batch["advantages"].view(-1, group) == 0).all(dim=1)
+            # Every process or none: to complete and score is done together.
+            if not self.accelerator.gather(flat.any()[None]).any():
+                break
+            data: Any = self.train_dataset
+            rng = generator(
+                self.args.seed, "refill", str(self.state.global_step), str(number),
+                str(self.accelerator.process_index),
+            )  # fmt: skip
+            chosen = rng.choice(len(data), size=len(flat), replace=len(data) < len(flat))
+            rows = [data[int(i)] for i in chosen for _ in range(group)]
+            more = super()._generate_and_score_completions(rows)
+            batch = refilled(batch, more, group)
+            tokens = batch["completion_mask"].sum()
+            batch["num_items_in_batch"] = self.accelerator.gather(tokens[None]).sum()
+        return batch
 
     def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> Tensor:
         # A group whose rewards are all equal has no advantage: without a KL term it moves nothing, and its
@@ -159,10 +182,38 @@ class SharedPromptTrainer(OnePassGRPOTrainer):
         return whole.index_copy(0, rows, functional.pad(chosen, (0, missing))), entropy, None
 
 
+def refilled(batch: dict[str, Any], more: dict[str, Any], group: int) -> dict[str, Any]:
+    """A scored batch whose groups without variance are replaced by those of ``more`` that have some.
+
+    Rows are completions, ``group`` in a row of one prompt; what is padded is padded to the longer of both.
+    """
+
+    def rows_of(groups: Tensor) -> Tensor:
+        return (groups[:, None] * group + torch.arange(group, device=groups.device)).flatten()
+
+    flat, useful = (
+        ((b["advantages"].view(-1, group) == 0).all(dim=1) == without).nonzero().flatten()
+        for b, without in ((batch, True), (more, False))
+    )
+    n = min(len(flat), len(useful))
+    places, found = rows_of(flat[:n]), rows_of(useful[:n])
+    out = dict(batch)
+    for name, rows in batch.items():
+        if not isinstance(rows, Tensor) or rows.ndim == 0:
+            continue
+        others: Tensor = more[name]
+        if rows.ndim == 2:
+            width = max(rows.shape[1], others.shape[1])
+            rows, others = (functional.pad(x, (0, width - x.shape[1])) for x in (rows, others))
+        out[name] = rows.index_copy(0, places, others[found])
+    return out
+
+
 def as_forward_pass(wrapped: Any, model: Any, function: Callable[[], Any]) -> Any:
     """Call a function as the forward pass of a model, with all that is wrapped around the model.
 
     DistributedDataParallel and its like exchange gradients only for what happened in their forward pass.
+    The function uses parts of the model and never calls the model itself.
     """
     if wrapped is model:
         return function()

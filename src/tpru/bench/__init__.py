@@ -1,0 +1,1 @@
+"""Side-by-side measurements; each is a script that prints a ratio."""
