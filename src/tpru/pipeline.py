@@ -67,6 +67,10 @@ class Plan:
         """A params function: the ``key=value`` lines whose change reruns a unit (with wildcards)."""
         return lambda wildcards: leaves(unit_config(self.config, unit.format(**dict(wildcards))))
 
+    def only_in_dag(self, unit: str) -> list[str]:
+        """``run.json`` of a unit, or nothing where the experiment does without it."""
+        return [self.path(f"{unit}/run.json")] if unit in self.units else []
+
     def weights(self, wildcards: Any) -> str:
         """``run.json`` of the stage whose weights a model name stands for."""
         return self.path(f"{WEIGHTS_FROM[wildcards.model]}/run.json")

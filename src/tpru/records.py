@@ -215,6 +215,15 @@ class Item:
 
 
 @dataclass(frozen=True)
+class PassRate:
+    """How many of a model's sampled completions of one item were right."""
+
+    item_id: str
+    passes: int
+    samples: int
+
+
+@dataclass(frozen=True)
 class Prediction:
     """What one model answered to one item; ``parsed`` is empty when no answer could be read."""
 

@@ -32,6 +32,7 @@ DEMO_SOURCES = ("robot", "assembly", "gui", "navigation")
 SIMULATED = {f"download/{name}" for name in DEMO_SOURCES}
 EVALUATIONS = {f"evaluate/{m}/heldout" for m in ("base", "sft", "grpo", "grpo_blind")}
 ALL_MODELS = f"evaluate.models=[{','.join(get_args(ModelName))}]"
+FILTERED = "grpo.least_pass_rate=0.1"
 
 
 # Pinned, so that tuning the demo does not change what the tests count.
@@ -272,14 +273,36 @@ def test_a_shared_extract_value_spares_the_source_that_sets_its_own() -> None:
 
 
 def test_the_seed_reaches_exactly_the_units_with_a_random_choice() -> None:
-    assert changed_units("seed=1") == SIMULATED | set(SEEDED) - set(ARMS)
-    assert changed_units("seed=1", base=(ALL_MODELS,)) == SIMULATED | set(SEEDED)
-    config = composed(ALL_MODELS)
+    everything = (ALL_MODELS, FILTERED)
+    assert changed_units("seed=1") == SIMULATED | set(SEEDED) - {*ARMS, "pass_rates"}
+    assert changed_units("seed=1", base=everything) == SIMULATED | set(SEEDED)
+    config = composed(*everything)
     with_seed = {u for u in [*unit_names(config), *ON_REQUEST] if "seed" in unit_config(config, u)}
     assert with_seed == SIMULATED | set(SEEDED) | set(ON_REQUEST)
 
 
 # Arms and what runs on request.
+
+
+@pytest.mark.parametrize("filtered", [FILTERED, "grpo.most_pass_rate=0.9"])
+def test_pass_rates_are_a_unit_only_where_they_leave_items_out(filtered: str) -> None:
+    assert "pass_rates" not in unit_names(composed())
+    units = unit_names(composed(filtered))
+    assert units[units.index("sft") :][:3] == ["sft", "pass_rates", "grpo"]
+    assert changed_units("pass_rates.samples=4", base=(filtered,)) == {"pass_rates"}
+    assert changed_units("grpo.temperature=0.9", base=(filtered,)) == {"pass_rates", "grpo"}
+    assert changed_units("grpo.least_pass_rate=0.3", base=(filtered,)) == {"grpo"}
+
+
+def test_bounds_of_pass_rates_that_leave_nothing_are_refused() -> None:
+    with pytest.raises(ConfigError, match="least_pass_rate"):
+        composed("grpo.least_pass_rate=0.8", "grpo.most_pass_rate=0.2")
+
+
+def test_refills_need_whole_groups_on_every_device() -> None:
+    wrong = ("grpo.refills=1", "grpo.batch_size=32", "grpo.per_device_batch_size=4")
+    with pytest.raises(ConfigError, match="refills"):
+        composed(*wrong)
 
 
 def test_an_arm_is_a_unit_only_where_it_is_evaluated() -> None:
@@ -319,7 +342,7 @@ def test_units_on_request_have_a_config_but_are_in_no_plan_of_their_own() -> Non
 
 def test_every_model_name_has_a_training_and_every_unit_a_script() -> None:
     assert set(get_args(ModelName)) == set(WEIGHTS_FROM)
-    stages = {u.split("/")[0] for u in [*unit_names(composed(ALL_MODELS)), *ON_REQUEST]}
+    stages = {u.split("/")[0] for u in [*unit_names(composed(ALL_MODELS, FILTERED)), *ON_REQUEST]}
     assert set(WEIGHTS_FROM.values()) <= stages
     assert [s for s in stages if find_spec(f"tpru.stages.{s}") is None] == []
 
@@ -353,8 +376,8 @@ def test_a_unit_that_is_not_there_is_refused() -> None:
 
 
 def test_the_frozen_config_of_a_unit_reads_back_as_it_was(tmp_path: Path) -> None:
-    for unit in [*unit_names(composed(ALL_MODELS)), *ON_REQUEST]:
-        part = unit_config(composed(ALL_MODELS), unit)
+    for unit in [*unit_names(composed(ALL_MODELS, FILTERED)), *ON_REQUEST]:
+        part = unit_config(composed(ALL_MODELS, FILTERED), unit)
         freeze(tmp_path / "config.yaml", part)
         loaded: Any = OmegaConf.to_container(OmegaConf.load(tmp_path / "config.yaml"))
         assert {k: v for k, v in loaded.items() if k not in ("hydra", "defaults")} == part

@@ -80,14 +80,14 @@ def test_an_answer_already_given_is_not_asked_again(
     assert set(asked) == {i.item_id for i in ITEMS} - done
     for before, after in zip(whole, made, strict=True):
         assert after == (replace(before, completion="kept") if before.item_id in done else before)
-    assert len(read_partial(tmp_path / "cut.jsonl")) == len(ITEMS)
+    assert len(read_partial(tmp_path / "cut.jsonl", Prediction)) == len(ITEMS)
 
 
 def test_a_completion_may_hold_any_mark(tmp_path: Path) -> None:
     odd = Prediction("i0", "base", "heldout", "a\u2028b\u0085c\nd\r", "", False, 3)
     (tmp_path / "p").write_text(json.dumps(asdict(odd), ensure_ascii=False) + "\n", encoding="utf-8")
-    assert read_partial(tmp_path / "p") == {"i0": odd}
-    assert read_partial(tmp_path / "nowhere") == {}
+    assert read_partial(tmp_path / "p", Prediction) == [odd]
+    assert read_partial(tmp_path / "nowhere", Prediction) == []
 
 
 def test_blind_answers_do_not_depend_on_what_is_shown(frames: FrameStore, tmp_path: Path) -> None:

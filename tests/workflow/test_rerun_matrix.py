@@ -23,6 +23,7 @@ WITH_ARM = "evaluate.models=[base,sft,sft_continued,grpo,grpo_blind]"
 VALUES = [
     ("nothing", [], {}),
     ("a GRPO value", ["grpo.beta=0.02"], {"grpo": 1, "evaluate": 2, "report": 1}),
+    ("items left out", ["grpo.least_pass_rate=0.1"], {"pass_rates": 1, "grpo": 1, "evaluate": 2, "report": 1}),
     ("an SFT value", ["sft.learning_rate=4e-3"], {"sft": 1, "grpo": 1, "evaluate": 3, "report": 1}),
     ("two values swapped", ["sft.lora.r=64", "sft.lora.alpha=32"], {"sft": 1, "grpo": 1, "evaluate": 3, "report": 1}),
     ("the shared seed", ["seed=1"], FROM_SOURCES),

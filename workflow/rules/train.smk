@@ -39,10 +39,32 @@ rule sft:
         PLAN.command("sft")
 
 
+# Only where grpo.least_pass_rate or grpo.most_pass_rate leave items out.
+rule pass_rates:
+    input:
+        sft=PLAN.path("sft/run.json"),
+        synthesize=PLAN.path("synthesize/run.json"),
+    output:
+        PLAN.path("pass_rates/run.json"),
+    log:
+        PLAN.path("logs/pass_rates.log"),
+    conda:
+        "../../environment.yml"
+    threads: 8
+    resources:
+        mem_mb=16000,
+        runtime=480,
+    params:
+        leaves=PLAN.leaves("pass_rates"),
+    shell:
+        PLAN.command("pass_rates")
+
+
 rule grpo:
     input:
         sft=PLAN.path("sft/run.json"),
         synthesize=PLAN.path("synthesize/run.json"),
+        pass_rates=PLAN.only_in_dag("pass_rates"),
     output:
         PLAN.path("grpo/run.json"),
     log:

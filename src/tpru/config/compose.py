@@ -22,7 +22,7 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 CONF = REPOSITORY / "conf"
 
 # Stages with a random choice in them; the others do not read the seed and do not rerun when it changes.
-SEEDED = ("describe", "synthesize", "sft", "sft_continued", "grpo", "grpo_from_base", "report")
+SEEDED = ("describe", "synthesize", "sft", "pass_rates", "sft_continued", "grpo", "grpo_from_base", "report")
 
 # Arms of training that are run only where they are evaluated.
 ARMS = ("sft_continued", "grpo_from_base")
@@ -108,6 +108,7 @@ def unit_names(config: Config) -> list[str]:
         "synthesize",
         "base_model",
         "sft",
+        *(["pass_rates"] if config.grpo.filters else []),
         "grpo",
         *(arm for arm in ARMS if arm in config.evaluate.models),
         *models,
@@ -136,6 +137,7 @@ def unit_config(config: Config, unit: str) -> dict[str, Any]:
         "tiny_base": {"tiny_base": whole["tiny_base"]},
         "sft": {"sft": whole["sft"], "model": model},
         "sft_continued": {"sft": whole["sft"], "sft_continued": whole["sft_continued"], "model": model},
+        "pass_rates": {"pass_rates": whole["pass_rates"], "model": model},
         "grpo": {"grpo": whole["grpo"], "model": model},
         "grpo_from_base": {
             "grpo": whole["grpo"],

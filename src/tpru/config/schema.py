@@ -372,6 +372,8 @@ class GrpoConfig(TrainerSettings):
     scale_rewards: Literal["group", "batch", "none"]
     updates_per_rollout: Positive
     refills: Count
+    least_pass_rate: Share
+    most_pass_rate: Share
     temperature: Rate
     top_p: Annotated[float, Field(gt=0.0, le=1.0)]
     max_completion_tokens: Positive
@@ -398,6 +400,32 @@ class GrpoConfig(TrainerSettings):
                 "continued exactly"
             )
         return self
+
+    @model_validator(mode="after")
+    def _rates(self) -> "GrpoConfig":
+        if self.least_pass_rate > self.most_pass_rate:
+            raise ValueError(
+                f"least_pass_rate ({self.least_pass_rate}) is above most_pass_rate "
+                f"({self.most_pass_rate}): no item would be left"
+            )
+        return self
+
+    @property
+    def filters(self) -> bool:
+        """Whether items are left out for their pass rate."""
+        return self.least_pass_rate > 0.0 or self.most_pass_rate < 1.0
+
+
+class PassRatesConfig(Strict):
+    """conf/pass_rates: how hard the items of GRPO are for the SFT model."""
+
+    version: Positive
+    samples: Annotated[int, Field(ge=2)]
+    batch_size: Positive
+    temperature: Rate
+    top_p: Annotated[float, Field(gt=0.0, le=1.0)]
+    max_completion_tokens: Positive
+    max_items: Count
 
 
 class BenchmarkConfig(Strict):
@@ -452,6 +480,7 @@ class Config(Strict):
     tiny_base: TinyBaseConfig
     sft: SftConfig
     sft_continued: SftContinuedConfig
+    pass_rates: PassRatesConfig
     grpo: GrpoConfig
     grpo_from_base: GrpoFromBaseConfig
     evaluate: EvaluateConfig

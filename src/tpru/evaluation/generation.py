@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from PIL import Image
@@ -17,6 +17,7 @@ from tpru.records import Item, Prediction
 from tpru.runtime import progress
 from tpru.store import FrameStore
 
+Record = TypeVar("Record")
 GREY = (128, 128, 128)
 
 
@@ -48,7 +49,7 @@ def answer_items(
     model.eval()
     pictures = Pictures(frames, processor)
     book = PromptBook(model, processor, Greyed(pictures) if blind else pictures)
-    done = read_partial(partial)
+    done = {p.item_id: p for p in read_partial(partial, Prediction)}
     # Prompts of equal length side by side need little padding; the order is fixed, so are the batches.
     order = sorted(items, key=lambda i: (len(i.shown), len(prompt_text(processor, i)), i.item_id))
     batches = [order[k : k + batch_size] for k in range(0, len(order), batch_size)]
@@ -64,19 +65,15 @@ def answer_items(
     return [done[item.item_id] for item in items]
 
 
-def read_partial(path: Path) -> dict[str, Prediction]:
-    """Predictions of an earlier, unfinished run; a last line cut short is left out."""
-    done: dict[str, Prediction] = {}
+def read_partial(path: Path, kind: type[Record]) -> list[Record]:
+    """Records of an earlier, unfinished run, one a line; a last line cut short is removed."""
     if not path.exists():
-        return done
+        return []
     # Only "\n" ends a line: a completion may hold other marks that splitlines() would break at.
     *whole, cut_short = path.read_text(encoding="utf-8").split("\n")
     if cut_short:
         path.write_text("".join(f"{line}\n" for line in whole), encoding="utf-8")
-    for line in whole:
-        prediction = Prediction(**json.loads(line))
-        done[prediction.item_id] = prediction
-    return done
+    return [kind(**json.loads(line)) for line in whole]
 
 
 def _answer(

@@ -90,7 +90,9 @@ class SharedPromptTrainer(OnePassGRPOTrainer):
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         batch: dict[str, Any] = super()._generate_and_score_completions(inputs)
         group: Any = self.num_generations
-        for number in range(self.refills if self.model.training else 0):
+        model: Any = self.model
+        training = model.training
+        for number in range(self.refills if training else 0):
             flat = (batch["advantages"].view(-1, group) == 0).all(dim=1)
             # Every process or none: to complete and score is done together.
             if not self.accelerator.gather(flat.any()[None]).any():

@@ -1,0 +1,77 @@
+"""How hard items are for a model: how many of its sampled completions are right."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tpru.config.schema import PassRatesConfig
+from tpru.evaluation.generation import read_partial
+from tpru.evaluation.parsing import option_letters, parse_answer
+from tpru.models.processor import ImageTextProcessor
+from tpru.models.prompts import Look, PromptBook
+from tpru.models.shared_prefix import Sampling, sample
+from tpru.randomness import generator
+from tpru.records import Item, PassRate
+from tpru.runtime import progress
+
+
+def pass_rates(
+    model: Any,
+    processor: ImageTextProcessor,
+    items: list[Item],
+    pictures: Look,
+    config: PassRatesConfig,
+    partial: Path,
+    seed: int,
+) -> list[PassRate]:
+    """One record per item, in the order of the items; prompts are read once for all their completions.
+
+    Args:
+        model: weights in evaluation mode are made of it.
+        processor: pads on the left.
+        items: what to ask.
+        pictures: the picture of a frame id.
+        config: samples per item, temperature, limits.
+        partial: a file to which every finished batch is appended; what it holds is not asked again.
+        seed: of the draws; each batch has its own, so that a continued run draws the same.
+    """
+    model.eval()
+    book = PromptBook(model, processor, pictures)
+    end = processor.tokenizer.eos_token_id
+    banned = (model.config.image_token_id,)
+    how = Sampling(config.temperature, config.max_completion_tokens, end, banned, config.top_p)
+    done = {rate.item_id: rate for rate in read_partial(partial, PassRate)}
+    order = sorted(items, key=lambda i: (len(i.shown), i.item_id))
+    prompts = max(1, config.batch_size // config.samples)
+    batches = [order[k : k + prompts] for k in range(0, len(order), prompts)]
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    with partial.open("a", encoding="utf-8") as stream:
+        for batch in progress(batches, "sample", len(batches)):
+            if all(item.item_id in done for item in batch):
+                continue
+            torch.manual_seed(int(generator(seed, "pass rates", batch[0].item_id).integers(2**31)))
+            owner = torch.arange(len(batch), device=model.device).repeat_interleave(config.samples)
+            with torch.no_grad():
+                said = sample(model, book.batch(batch), owner, how)
+            texts = processor.tokenizer.batch_decode(said, skip_special_tokens=True)
+            for k, item in enumerate(batch):
+                own = texts[k * config.samples : (k + 1) * config.samples]
+                letters = option_letters(item)
+                right = sum(parse_answer(t, letters, len(item.shown)) == item.answer for t in own)
+                done[item.item_id] = PassRate(item.item_id, right, config.samples)
+                stream.write(json.dumps(asdict(done[item.item_id])) + "\n")
+            stream.flush()
+    return [done[item.item_id] for item in items]
+
+
+def within(items: list[Item], rates: list[PassRate], least: float, most: float) -> list[Item]:
+    """The items whose share of right completions is at least ``least`` and at most ``most``.
+
+    Raises:
+        KeyError: an item has no rate.
+    """
+    share = {rate.item_id: rate.passes / rate.samples for rate in rates}
+    return [item for item in items if least <= share[item.item_id] <= most]
