@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo worlds tiny_base test test-fast check format ui lock clean-checkpoints
+.PHONY: help install demo worlds tiny_base bench test test-fast check format ui lock clean-checkpoints
 
 help:  ## list the targets
 	@grep -hE '^[a-z_-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 22
@@ -62,5 +62,8 @@ lock: $(STAMP)  ## resolve requirements/dev.txt anew from pyproject.toml
 	  --unsafe-package torch --unsafe-package setuptools --unsafe-package pip \
 	  --output-file requirements/dev.txt pyproject.toml
 
-clean-checkpoints:  ## remove the checkpoints of unfinished trainings
-	rm -rf results/*/*/checkpoints results/*/evaluate/*/*/checkpoints
+bench: $(STAMP)  ## seconds of a GRPO update, TRL's own passes beside ours (a minute)
+	$(BIN)/python -W ignore -m tpru.bench.grpo
+
+clean-checkpoints:  ## remove checkpoints of unfinished trainings, and the kept features of pictures
+	rm -rf results/*/*/checkpoints results/*/evaluate/*/*/checkpoints results/*/features

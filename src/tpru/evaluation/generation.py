@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from tpru.evaluation.parsing import option_letters, parse_answer
+from tpru.models.features import FeatureShelf
 from tpru.models.processor import ImageTextProcessor, Pictures, prompt_text
 from tpru.models.prompts import PromptBook
 from tpru.models.shared_prefix import Sampling, sample
@@ -31,6 +32,7 @@ def answer_items(
     batch_size: int,
     max_new_tokens: int,
     blind: bool,
+    shelf: FeatureShelf | None = None,
 ) -> list[Prediction]:
     """One greedy prediction per item, in the order of the items.
 
@@ -45,10 +47,14 @@ def answer_items(
         batch_size: prompts per forward pass.
         max_new_tokens: longest completion.
         blind: replace every picture by grey, so that only the texts remain.
+        shelf: where features of pictures are kept; not used for grey ones.
     """
     model.eval()
     pictures = Pictures(frames, processor)
-    book = PromptBook(model, processor, Greyed(pictures) if blind else pictures)
+    if blind:
+        book = PromptBook(model, processor, Greyed(pictures))
+    else:
+        book = PromptBook(model, processor, pictures, shelf=shelf)
     done = {p.item_id: p for p in read_partial(partial, Prediction)}
     # Prompts of equal length side by side need little padding; the order is fixed, so are the batches.
     order = sorted(items, key=lambda i: (len(i.shown), len(prompt_text(processor, i)), i.item_id))

@@ -10,6 +10,7 @@ import torch
 from tpru.config.schema import PassRatesConfig
 from tpru.evaluation.generation import read_partial
 from tpru.evaluation.parsing import option_letters, parse_answer
+from tpru.models.features import FeatureShelf
 from tpru.models.processor import ImageTextProcessor
 from tpru.models.prompts import Look, PromptBook
 from tpru.models.shared_prefix import Sampling, sample
@@ -26,6 +27,7 @@ def pass_rates(
     config: PassRatesConfig,
     partial: Path,
     seed: int,
+    shelf: FeatureShelf | None = None,
 ) -> list[PassRate]:
     """One record per item, in the order of the items; prompts are read once for all their completions.
 
@@ -37,9 +39,10 @@ def pass_rates(
         config: samples per item, temperature, limits.
         partial: a file to which every finished batch is appended; what it holds is not asked again.
         seed: of the draws; each batch has its own, so that a continued run draws the same.
+        shelf: where features of pictures are kept.
     """
     model.eval()
-    book = PromptBook(model, processor, pictures)
+    book = PromptBook(model, processor, pictures, shelf=shelf)
     end = processor.tokenizer.eos_token_id
     banned = (model.config.image_token_id,)
     how = Sampling(config.temperature, config.max_completion_tokens, end, banned, config.top_p)

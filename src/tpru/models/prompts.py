@@ -11,14 +11,20 @@ from typing import Any
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.nn import functional
 
+from tpru.models.features import FeatureShelf
 from tpru.models.processor import ImageTextProcessor, prompt_text
 from tpru.models.vision import encode_pictures
 from tpru.records import Item
 
 Look = Callable[[str], Image.Image]
 
-PICTURES_AT_ONCE = 64
+# Pictures that are decoded and kept together, and those that the tower sees together. A frozen tower always
+# sees so many: sums of batches of another size differ in their last digits, and what a picture looks like
+# must not depend on its company.
+PICTURES_AT_ONCE = 512
+TOWER_BATCH = 16
 
 
 @dataclass(frozen=True)
@@ -48,17 +54,25 @@ class PromptBatch:
 class Eyes:
     """Features of pictures by frame id.
 
-    A tower that is ``frozen`` computes each once. One that is trained computes them anew for every batch,
-    once for all its completions, with gradients where they are enabled.
+    A tower that is ``frozen`` computes each once, and never again where there is a ``shelf`` to keep them
+    on. One that is trained computes them anew for every batch, once for all its completions, with gradients
+    where they are enabled.
     """
 
     def __init__(
-        self, model: Any, processor: ImageTextProcessor, pictures: Look, frozen: bool = True
+        self,
+        model: Any,
+        processor: ImageTextProcessor,
+        pictures: Look,
+        frozen: bool = True,
+        shelf: FeatureShelf | None = None,
     ) -> None:
         self._model = model
         self._processor = processor
         self._pictures = pictures
         self._frozen = frozen
+        self._shelf = shelf
+        # (rows, columns, width) each; with a shelf, what is on it stays there.
         self._features: dict[str, Tensor] = {}
         self._grids: dict[str, tuple[int, int]] = {}
 
@@ -69,30 +83,48 @@ class Eyes:
         """
         if not self._frozen:
             self._features.clear()
-        new = sorted({f for f in frame_ids if f not in self._features})
+        wanted = set(frame_ids)
+        if self._shelf and not all(map(self._shelf.has, wanted)):
+            self._shelf.refresh()
+        known = self._shelf.has if self._shelf else self._features.__contains__
+        new = sorted(f for f in wanted if not known(f))
         for start in range(0, len(new), PICTURES_AT_ONCE):
             chosen = new[start : start + PICTURES_AT_ONCE]
             with torch.set_grad_enabled(torch.is_grad_enabled() and not self._frozen):
-                self._compute(chosen, (self._model if self._frozen else model) or self._model)
+                seen = self._compute(chosen, (self._model if self._frozen else model) or self._model)
+            if self._shelf:
+                self._shelf.put(seen)
+            else:
+                self._features |= seen
 
-    def _compute(self, frame_ids: list[str], model: Any) -> None:
+    def _compute(self, frame_ids: list[str], model: Any) -> dict[str, Tensor]:
         inputs = self._processor.image_processor([self._pictures(f) for f in frame_ids], return_tensors="pt")
         grids = [(int(h), int(w)) for _, h, w in inputs["image_grid_thw"].tolist()]
         patches = inputs["pixel_values"].to(model.device).split([h * w for h, w in grids])
+        seen: dict[str, Tensor] = {}
         for grid in sorted(set(grids)):
-            chosen = [i for i, g in enumerate(grids) if g == grid]
-            visual = model.model.visual
-            features = encode_pictures(visual, torch.stack([patches[i] for i in chosen]), grid)
-            for i, feature in zip(chosen, features, strict=True):
-                self._features[frame_ids[i]] = feature
-                self._grids[frame_ids[i]] = (grid[0] // 2, grid[1] // 2)
+            same = [i for i, g in enumerate(grids) if g == grid]
+            for start in range(0, len(same), TOWER_BATCH):
+                chosen = same[start : start + TOWER_BATCH]
+                batch = torch.stack([patches[i] for i in chosen])
+                if self._frozen:
+                    batch = functional.pad(batch, (0, 0, 0, 0, 0, TOWER_BATCH - len(chosen)))
+                features = encode_pictures(model.model.visual, batch, grid)
+                for i, feature in zip(chosen, features, strict=False):
+                    seen[frame_ids[i]] = feature.view(grid[0] // 2, grid[1] // 2, -1)
+        return seen
 
     def features(self, frame_id: str) -> Tensor:
-        """(tokens, width) of one picture."""
-        return self._features[frame_id]
+        """(tokens, width) of one picture, on the device of the model."""
+        if self._shelf:
+            return self._shelf.get(frame_id).flatten(0, 1).to(self._model.device)
+        return self._features[frame_id].flatten(0, 1)
 
     def grid(self, frame_id: str) -> tuple[int, int]:
-        """Rows and columns of the tokens of one picture."""
+        """Rows and columns of the tokens of one picture; known as long as the prompts are."""
+        if frame_id not in self._grids:
+            features = self._shelf.get(frame_id) if self._shelf else self._features[frame_id]
+            self._grids[frame_id] = (features.shape[0], features.shape[1])
         return self._grids[frame_id]
 
 
@@ -109,9 +141,14 @@ class PromptBook:
     """Prompts of items, each encoded once, with their pictures as :class:`Eyes` see them."""
 
     def __init__(
-        self, model: Any, processor: ImageTextProcessor, pictures: Look, frozen: bool = True
+        self,
+        model: Any,
+        processor: ImageTextProcessor,
+        pictures: Look,
+        frozen: bool = True,
+        shelf: FeatureShelf | None = None,
     ) -> None:
-        self.eyes = Eyes(model, processor, pictures, frozen)
+        self.eyes = Eyes(model, processor, pictures, frozen, shelf)
         self._model = model
         self._processor = processor
         self._known: dict[str, Prompt] = {}

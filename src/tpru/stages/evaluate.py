@@ -9,6 +9,7 @@ from tpru.benchmarks import heldout
 from tpru.config.schema import BenchmarkConfig, EvaluateConfig, ModelConfig
 from tpru.evaluation.generation import answer_items
 from tpru.evaluation.scoring import score
+from tpru.models.features import SHELF, shelf_for
 from tpru.models.loading import device, load_model, prepare
 from tpru.models.processor import load_processor
 from tpru.pipeline import WEIGHTS_FROM
@@ -39,6 +40,7 @@ def main(run: Run) -> None:
         config.batch_size,
         config.max_new_tokens,
         blind=name.endswith("_blind"),
+        shelf=shelf_for(run.results / SHELF, model.model.visual, processor),
     )
     write_records(run.output("predictions.parquet"), Prediction, predictions)
     rows = [r for r in score(items, predictions, name, benchmark) if r.subset == "all"]

@@ -11,6 +11,7 @@ import numpy as np
 
 from tpru.config.schema import ModelConfig, PassRatesConfig
 from tpru.evaluation.pass_rates import pass_rates
+from tpru.models.features import SHELF, shelf_for
 from tpru.models.loading import device, load_model, prepare
 from tpru.models.processor import Pictures, load_processor
 from tpru.records import PassRate
@@ -31,7 +32,8 @@ def main(run: Run) -> None:
     items = choose_items(items_of(run, "grpo"), config.max_items, run.seed)
     partial = run.folder / "checkpoints" / run.fingerprint() / "pass_rates.jsonl"
     pictures = Pictures(item_frames(run), processor)
-    rates = pass_rates(model, processor, items, pictures, config, partial, run.seed)
+    shelf = shelf_for(run.results / SHELF, model.model.visual, processor)
+    rates = pass_rates(model, processor, items, pictures, config, partial, run.seed, shelf)
     write_records(run.output("pass_rates.parquet"), PassRate, rates)
     shares = np.array([rate.passes / rate.samples for rate in rates])
     run.metrics |= {

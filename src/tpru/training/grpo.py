@@ -8,6 +8,7 @@ import numpy as np
 from trl import GRPOConfig
 
 from tpru.config.schema import GrpoConfig, ModelConfig, RewardConfig
+from tpru.models.features import SHELF, FeatureShelf, shelf_for
 from tpru.models.loading import device, load_model
 from tpru.models.processor import ImageTextProcessor, Pictures, load_processor
 from tpru.models.prompts import Look, PromptBook
@@ -114,7 +115,9 @@ def run_grpo(
     model: Any = load_model(sft, model_config)
     freeze_vision(model, config)
     arguments = grpo_arguments(config, model_config, folder, run.seed, model.config.image_token_id)
-    trainer = shared_trainer(model, processor, items, Pictures(frames, processor), config, arguments)
+    shelf = None if config.train_vision else shelf_for(run.results / SHELF, model.model.visual, processor)
+    pictures = Pictures(frames, processor)
+    trainer = shared_trainer(model, processor, items, pictures, config, arguments, shelf)
     for callback in callbacks(run, ("reward", "accuracy", "format", "frac_zero_variance")):
         trainer.add_callback(callback)
     for callback in held_out(run, config, test, trainer.book, processor):
@@ -131,12 +134,13 @@ def shared_trainer(
     pictures: Look,
     config: GrpoConfig,
     arguments: dict[str, Any],
+    shelf: FeatureShelf | None = None,
 ) -> SharedPromptTrainer:
     """The trainer over items, all its pictures looked at where the vision tower stays as it is."""
     model.to(device())
     # Which completion sees what is a mask, and flash attention takes none.
     model.model.language_model.set_attn_implementation("sdpa")
-    book = PromptBook(model, processor, pictures, frozen=not config.train_vision)
+    book = PromptBook(model, processor, pictures, not config.train_vision, shelf)
     if not config.train_vision:
         book.eyes.look({f for item in items for f in item.shown})
     trainer = SharedPromptTrainer(

@@ -6,6 +6,7 @@ from typing import Any
 from trl import SFTConfig, SFTTrainer
 
 from tpru.config.schema import ModelConfig, SftConfig
+from tpru.models.features import SHELF, shelf_for
 from tpru.models.loading import device, load_model
 from tpru.models.processor import Pictures, load_processor
 from tpru.models.prompts import PromptBook
@@ -59,7 +60,8 @@ def run_sft(
         collator = None
     else:
         model.to(device())
-        book = PromptBook(model, processor, pictures)
+        shelf = shelf_for(run.results / SHELF, model.model.visual, processor)
+        book = PromptBook(model, processor, pictures, shelf=shelf)
         book.eyes.look({f for item in items for f in item.shown})
         data = positions_of(items)
         arguments["dataset_kwargs"] = {"skip_prepare_dataset": True}
