@@ -371,6 +371,7 @@ class GrpoConfig(TrainerSettings):
     loss_type: Literal["grpo", "dr_grpo", "dapo", "bnpo"]
     scale_rewards: Literal["group", "batch", "none"]
     updates_per_rollout: Positive
+    sample_at_once: Positive
     refills: Count
     least_pass_rate: Share
     most_pass_rate: Share

@@ -148,7 +148,8 @@ def shared_trainer(
         rollout_func=_rollout,
         **trainer_parts(model, processor, config, arguments),
     )
-    trainer.items, trainer.book, trainer.refills = items, book, config.refills
+    trainer.items, trainer.book = items, book
+    trainer.refills, trainer.sample_at_once = config.refills, config.sample_at_once
     end = processor.tokenizer.eos_token_id
     banned = (model.config.image_token_id,)
     limit = config.max_completion_tokens

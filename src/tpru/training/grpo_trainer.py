@@ -82,6 +82,8 @@ class SharedPromptTrainer(OnePassGRPOTrainer):
     items: list[Item]
     book: PromptBook
     sampling: Sampling
+    # Completions that are sampled side by side.
+    sample_at_once = 1
     # How many times at most groups without variance are replaced by new ones, in every update.
     refills = 0
     # Rows of the batch at hand whose advantage is not 0; None: all are needed.
@@ -129,8 +131,10 @@ class SharedPromptTrainer(OnePassGRPOTrainer):
         # No dropout; and with gradient checkpointing a layer in training has no use for a cache.
         model.eval()
         with torch.no_grad():
-            batch, owner = self._prompts(positions, model)
-            completions = sample(model, batch, owner, self.sampling)
+            completions = []
+            for part in positions.split(self.sample_at_once):
+                batch, owner = self._prompts(part, model)
+                completions += sample(model, batch, owner, self.sampling)
         model.train(training)
         return {
             "prompt_ids": [[p] for p in positions.tolist()],

@@ -1,0 +1,82 @@
+"""The benchmark's clock, its table, and that both trainers do the work it says."""
+
+import time
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+
+from tpru.bench import clock as clock_module
+from tpru.bench.clock import Clock, PeakMemory
+from tpru.bench.geometries import GEOMETRIES, make_items, make_model
+from tpru.bench.grpo import PHASES, Measured, compare, table
+from tpru.models.loading import device
+
+SMALL = replace(GEOMETRIES["tiny"], pictures=2, side=56, group=2, tokens=4, beta=0.04, method="lora")
+
+
+class Time:
+    """A clock that stands still until it is told."""
+
+    now = 0.0
+
+    def perf_counter(self) -> float:
+        return self.now
+
+
+def test_a_phase_within_a_phase_stops_the_outer_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    hand = Time()
+    monkeypatch.setattr(clock_module, "time", hand)
+    clock = Clock()
+
+    class Work:
+        def inner(self) -> str:
+            hand.now += 2.0
+            return "done"
+
+    work: Any = Work()
+    clock.time_calls(work, "inner", "inner", within="outer")
+    with clock.phase("outer"):
+        hand.now += 1.0
+        assert work.inner() == "done"
+        hand.now += 4.0
+    with clock.phase("elsewhere"):
+        work.inner()
+    assert dict(clock.seconds) == {"outer": 5.0, "inner": 2.0, "elsewhere": 2.0}
+
+
+def test_memory_is_what_is_taken_inside() -> None:
+    with PeakMemory() as memory:
+        taken = torch.ones(16 << 20, dtype=torch.uint8, device=device())
+        time.sleep(0.1)
+        del taken
+    assert (8 << 20) < memory.bytes < (64 << 20)
+
+
+def test_the_table_has_a_ratio_for_every_row() -> None:
+    stock, shared = (
+        Measured(dict.fromkeys(PHASES, seconds), 1000 * k, k << 20) for seconds, k in ((0.6, 4), (0.2, 2))
+    )
+    lines = table({"stock": stock, "shared": shared}).splitlines()
+    assert len(lines) == 1 + len(PHASES) + 3
+    assert [float(line.split()[-1]) for line in lines[1:]] == pytest.approx([3.0] * 7 + [2.0] * 2)
+
+
+def test_both_trainers_are_measured_in_every_phase() -> None:
+    measured = compare(SMALL, 1)
+    for name, found in measured.items():
+        assert {p for p in PHASES if found.seconds[p] > 0} == set(PHASES), name
+        assert found.total == pytest.approx(sum(found.seconds.values()))
+    # Two prompts of two completions: the stock passes read each prompt twice as often.
+    assert measured["stock"].tokens > 1.3 * measured["shared"].tokens
+
+
+def test_a_geometry_has_the_pictures_it_says() -> None:
+    items, pictures = make_items(SMALL)
+    assert [len(i.shown) for i in items] == [SMALL.pictures] * SMALL.prompts
+    assert {p.size for p in pictures.values()} == {(SMALL.side, SMALL.side)}
+    model, processor = make_model(SMALL)
+    seen = processor.image_processor([pictures["0/0"]], return_tensors="pt")["image_grid_thw"]
+    assert seen.tolist() == [[1, SMALL.side // 14, SMALL.side // 14]]
+    assert not any(p.requires_grad for p in model.model.visual.parameters())
