@@ -87,3 +87,9 @@ class ShortcutError(TpruError):
     """The items can be answered without understanding them."""
 
     exit_code = 22
+
+
+class EngineError(TpruError):
+    """The engine that samples completions does not have the weights that train."""
+
+    exit_code = 23

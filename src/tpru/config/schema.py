@@ -359,6 +359,22 @@ class RewardConfig(Strict):
     partial_credit: Share
 
 
+class VllmConfig(Strict):
+    """Completions by vLLM in place of our own sampling."""
+
+    mode: Literal["off", "colocate", "server"]
+    memory_share: Annotated[float, Field(gt=0.0, lt=1.0)]
+    tensor_parallel: Positive
+    server_url: str
+    most_difference: Rate
+
+    @model_validator(mode="after")
+    def _reachable(self) -> "VllmConfig":
+        if self.mode == "server" and not self.server_url:
+            raise ValueError("mode=server needs server_url, e.g. http://gpu-node:8000")
+        return self
+
+
 class GrpoConfig(TrainerSettings):
     """conf/grpo: group relative policy optimisation (arXiv 2402.03300) on the merged SFT model."""
 
@@ -372,6 +388,7 @@ class GrpoConfig(TrainerSettings):
     scale_rewards: Literal["group", "batch", "none"]
     updates_per_rollout: Positive
     sample_at_once: Positive
+    vllm: VllmConfig
     refills: Count
     least_pass_rate: Share
     most_pass_rate: Share

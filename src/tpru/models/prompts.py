@@ -114,6 +114,10 @@ class Eyes:
                     seen[frame_ids[i]] = feature.view(grid[0] // 2, grid[1] // 2, -1)
         return seen
 
+    def picture(self, frame_id: str) -> Image.Image:
+        """The picture itself."""
+        return self._pictures(frame_id)
+
     def features(self, frame_id: str) -> Tensor:
         """(tokens, width) of one picture, on the device of the model."""
         if self._shelf:

@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 from trl import GRPOConfig
+from trl.import_utils import is_vllm_available
 
-from tpru.config.schema import GrpoConfig, ModelConfig, RewardConfig
+from tpru.config.schema import GrpoConfig, ModelConfig, RewardConfig, VllmConfig
+from tpru.errors import ConfigError
 from tpru.models.features import SHELF, FeatureShelf, shelf_for
 from tpru.models.loading import device, load_model
 from tpru.models.processor import ImageTextProcessor, Pictures, load_processor
@@ -87,8 +89,22 @@ def grpo_arguments(
         "mask_truncated_completions": False,
         "log_completions": False,
         "log_multimodal": False,
-        # A picture placeholder in an answer would break the next forward pass.
-        "generation_kwargs": {"suppress_tokens": [image_token]},
+        **_generation(config.vllm, image_token),
+    }
+
+
+def _generation(vllm: VllmConfig, image_token: int) -> dict[str, Any]:
+    """Who completes. A picture placeholder in an answer would break the next forward pass: it is banned."""
+    if vllm.mode == "off":
+        return {"generation_kwargs": {"suppress_tokens": [image_token]}}
+    return {
+        "use_vllm": True,
+        "vllm_mode": vllm.mode,
+        "vllm_server_base_url": vllm.server_url or None,
+        "vllm_gpu_memory_utilization": vllm.memory_share,
+        "vllm_tensor_parallel_size": vllm.tensor_parallel,
+        "vllm_importance_sampling_correction": True,
+        "generation_kwargs": {"logit_bias": {image_token: -100.0}},
     }
 
 
@@ -137,6 +153,11 @@ def shared_trainer(
     shelf: FeatureShelf | None = None,
 ) -> SharedPromptTrainer:
     """The trainer over items, all its pictures looked at where the vision tower stays as it is."""
+    if config.vllm.mode != "off" and not is_vllm_available():
+        raise ConfigError(
+            f"grpo.vllm.mode={config.vllm.mode} needs vLLM, which is not installed: install "
+            "requirements/vllm.txt on a machine with a GPU, or set grpo.vllm.mode=off"
+        )
     model.to(device())
     # Which completion sees what is a mask, and flash attention takes none.
     model.model.language_model.set_attn_implementation("sdpa")
@@ -150,6 +171,7 @@ def shared_trainer(
     )
     trainer.items, trainer.book = items, book
     trainer.refills, trainer.sample_at_once = config.refills, config.sample_at_once
+    trainer.most_difference = config.vllm.most_difference
     end = processor.tokenizer.eos_token_id
     banned = (model.config.image_token_id,)
     limit = config.max_completion_tokens

@@ -12,6 +12,7 @@ from torch.nn import functional
 from torch.utils.data import Sampler
 from trl import GRPOTrainer
 
+from tpru.errors import EngineError
 from tpru.models.prompts import PromptBatch, PromptBook
 from tpru.models.shared_prefix import Sampling, completion_log_probs, sample
 from tpru.randomness import generator
@@ -82,6 +83,8 @@ class SharedPromptTrainer(OnePassGRPOTrainer):
     items: list[Item]
     book: PromptBook
     sampling: Sampling
+    # Nats by which vLLM may differ from the model that trains.
+    most_difference = 0.0
     # Completions that are sampled side by side.
     sample_at_once = 1
     # How many times at most groups without variance are replaced by new ones, in every update.
@@ -91,6 +94,7 @@ class SharedPromptTrainer(OnePassGRPOTrainer):
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         batch: dict[str, Any] = super()._generate_and_score_completions(inputs)
+        self._check_engine()
         group: Any = self.num_generations
         model: Any = self.model
         training = model.training
@@ -123,9 +127,25 @@ class SharedPromptTrainer(OnePassGRPOTrainer):
             self._moving = None
         return loss
 
+    def _check_engine(self) -> None:
+        """Whether vLLM samples from the model that trains, by the log-probabilities of what it said.
+
+        Raises:
+            EngineError: they are too far from the model's own.
+        """
+        known = self._metrics["train"].get("sampling/sampling_logp_difference/mean", [])
+        if known and known[-1] > self.most_difference:
+            raise EngineError(
+                f"vLLM's log-probabilities differ by {known[-1]:.3f} nats from those of the model that "
+                f"trains (grpo.vllm.most_difference={self.most_difference}): the engine has other weights. "
+                "Check that it serves the same model in the same precision; with mode=server, restart it."
+            )
+
     def rollout(self, prompts: list[str]) -> dict[str, Any]:
         """Completions of a batch of positions; TRL's ``rollout_func``."""
         positions = torch.tensor([int(p) for p in prompts], device=self.accelerator.device)
+        if self.use_vllm:
+            return self._rollout_by_engine(positions.tolist())
         model = self._plain(self.model)
         training = model.training
         # No dropout; and with gradient checkpointing a layer in training has no use for a cache.
@@ -140,6 +160,22 @@ class SharedPromptTrainer(OnePassGRPOTrainer):
             "prompt_ids": [[p] for p in positions.tolist()],
             "completion_ids": completions,
             "logprobs": None,
+        }
+
+    def _rollout_by_engine(self, positions: list[int]) -> dict[str, Any]:
+        """The same by vLLM, to which TRL has handed the weights; it prepares the pictures itself."""
+        items = [self.items[p] for p in positions]
+        group: Any = self.num_generations
+        _, completions, log_probs, _ = self.vllm_generation.generate(
+            prompts=[self.book.prompt(item).ids.tolist() for item in items],
+            images=[[self.book.eyes.picture(f) for f in item.shown] for item in items],
+            num_generations=group,
+        )
+        return {
+            "prompt_ids": [[p] for p in positions],
+            "completion_ids": completions,
+            # Of each token the alternatives; the first is the one that was drawn.
+            "logprobs": [[token[0] for token in row] for row in log_probs],
         }
 
     def _prompts(self, positions: Tensor, model: Any) -> tuple[PromptBatch, Tensor]:
