@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from trl import GRPOConfig
 from trl.import_utils import is_vllm_available
 
@@ -16,7 +17,7 @@ from tpru.models.processor import ImageTextProcessor, Pictures, load_processor
 from tpru.models.prompts import Look, PromptBook
 from tpru.models.shared_prefix import Sampling
 from tpru.records import TASKS, Item
-from tpru.run import Run
+from tpru.run import Run, say
 from tpru.store import FrameStore
 from tpru.training.common import (
     accumulation,
@@ -32,6 +33,7 @@ from tpru.training.common import (
 from tpru.training.data import grpo_row, training_set
 from tpru.training.frozen import prompts_of
 from tpru.training.grpo_trainer import OnePassGRPOTrainer, SharedPromptTrainer
+from tpru.training.memory import load_of, predict, table
 from tpru.training.rewards import reward
 
 
@@ -138,7 +140,13 @@ def run_grpo(
         trainer.add_callback(callback)
     for callback in held_out(run, config, test, trainer.book, processor):
         trainer.add_callback(callback)
+    longest = max(len(trainer.book.prompt(item).ids) for item in items)
+    memory = predict(model.config, model_config, config, load_of(config, longest))
+    say(f"memory predicted: {table(memory)}")
     train(trainer, resume)
+    if torch.cuda.is_available():
+        run.metrics["gpu_memory_gb"] = torch.cuda.max_memory_allocated() / 1e9
+        run.metrics["gpu_memory_predicted_gb"] = memory.total / 1e9
     export(run, trainer, processor, config)
     run.metrics["updates"] = float(trainer.state.global_step)
 
