@@ -19,6 +19,7 @@ from tpru.evaluation.parsing import option_letters, parse_answer, well_formed
 from tpru.records import LETTERS, NONE_OPTION, SCENARIOS, TASKS, Caption, Item, Sequence, Split
 from tpru.synthesis.build import Build, build, negative_kind
 from tpru.synthesis.difficulty import order_difficulty
+from tpru.synthesis.likeness import Likeness
 from tpru.synthesis.splits import assign, frame_ids
 from tpru.synthesis.wording import blocks, completion
 from tpru.trajectories.signature import Signature, change
@@ -798,3 +799,28 @@ def test_another_group_in_training_leaves_the_questions_of_the_others_alone() ->
     before = {i.item_id: i for i in w.build(MANY).items if i.split == "test"}
     after = {i.item_id: i for i in more.build(MANY).items if i.split == "test"}
     assert before == after
+
+
+# Orders that likeness gives away.
+
+
+@pytest.mark.parametrize("gives_away", [True, False])
+def test_half_of_the_written_orders_that_likeness_gives_away_are_left_out(
+    gives_away: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Likeness, "gives_away", lambda self, frames: gives_away)
+    wanted = {"reordering": 4, "next_frame": 0, "previous_frame": 0}
+    made = world().build(config(items_per_sequence=wanted, permutation_answer_share=1.0))
+    whole = 4 * len(world().sequences)
+    if gives_away:
+        assert 0.4 * whole < len(made.items) < 0.6 * whole
+        assert made.dropped == {"likeness_gives_away": whole - len(made.items)}
+    else:
+        assert len(made.items) == whole
+
+
+def test_orders_among_options_are_kept_whatever_likeness_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Likeness, "gives_away", lambda self, frames: True)
+    wanted = {"reordering": 1, "next_frame": 0, "previous_frame": 0}
+    made = world().build(config(items_per_sequence=wanted, permutation_answer_share=0.0))
+    assert len(made.items) == len(world().sequences)
