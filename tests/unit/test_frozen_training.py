@@ -166,6 +166,7 @@ def trainer(model: Any, temperature: float = 1.0) -> Any:
     made.accelerator = SimpleNamespace(
         unwrap_model=lambda m: m, device=torch.device("cpu"), autocast=nullcontext
     )
+    made.use_vllm = False
     made.sample_at_once = 2
     made.sampling = Sampling(0.0, 6, tokenizer().eos_token_id, ())
     return made

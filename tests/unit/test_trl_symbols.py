@@ -101,11 +101,29 @@ def test_a_rollout_function_is_called_with_the_prompts_and_the_trainer() -> None
 def test_a_rollout_must_hold_what_is_returned_here_and_images_stay_out() -> None:
     text = source(GRPOTrainer._generate)
     assert "required_keys = {'prompt_ids', 'completion_ids', 'logprobs'}" in text.replace('"', "'")
-    returned = ast.parse(source(SharedPromptTrainer.rollout))
-    (made,) = [n.value for n in ast.walk(returned) if isinstance(n, ast.Return)]
-    assert isinstance(made, ast.Dict)
-    keys = {k.value for k in made.keys if isinstance(k, ast.Constant)}
-    assert keys == {"prompt_ids", "completion_ids", "logprobs"}
+    for rollout in (SharedPromptTrainer.rollout, SharedPromptTrainer._rollout_by_engine):
+        returned = [n.value for n in ast.walk(ast.parse(source(rollout))) if isinstance(n, ast.Return)]
+        (made,) = [r for r in returned if isinstance(r, ast.Dict)]
+        keys = {k.value for k in made.keys if isinstance(k, ast.Constant)}
+        assert keys == {"prompt_ids", "completion_ids", "logprobs"}
+
+
+def test_vllm_is_known_by_a_flag_and_handed_the_weights_before_a_rollout() -> None:
+    assert "self.use_vllm = args.use_vllm" in source(GRPOTrainer.__init__)
+    text = source(GRPOTrainer._generate)
+    assert text.index("self.vllm_generation.sync_weights()") < text.index("self.rollout_func(prompts, self)")
+    scored = source(GRPOTrainer._generate_and_score_completions).replace('"', "'")
+    assert "['sampling/sampling_logp_difference/mean']" in scored
+
+
+def test_the_loss_is_computed_by_the_method_that_is_taken_over() -> None:
+    (call,) = calls(GRPOTrainer.compute_loss, "_compute_loss")
+    assert [ast.unparse(a) for a in call.args] == ["model", "inputs"]
+    assert list(inspect.signature(GRPOTrainer._compute_loss).parameters) == ["self", "model", "inputs"]
+    assert "'advantages'" in source(GRPOTrainer._compute_loss).replace('"', "'")
+    scored = source(GRPOTrainer._generate_and_score_completions).replace('"', "'")
+    for key in ("advantages", "completion_mask", "num_items_in_batch"):
+        assert f"'{key}': {key}" in scored
 
 
 def test_log_probabilities_that_were_not_recorded_are_none() -> None:
