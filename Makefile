@@ -62,7 +62,7 @@ lock: $(STAMP)  ## resolve requirements/dev.txt anew from pyproject.toml
 	  --unsafe-package torch --unsafe-package setuptools --unsafe-package pip \
 	  --output-file requirements/dev.txt pyproject.toml
 
-bench: $(STAMP)  ## seconds of a GRPO update, TRL's own passes beside ours (a minute)
+bench: $(STAMP)  ## seconds of a GRPO update, TRL's own passes beside ours (a minute and a half)
 	$(BIN)/python -W ignore -m tpru.bench.grpo
 
 clean-checkpoints:  ## remove checkpoints of unfinished trainings, and the kept features of pictures

@@ -1,5 +1,6 @@
 """Predicted memory against what a real pass of the tiny model keeps."""
 
+import sys
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from tpru.config.compose import compose
 from tpru.config.schema import Config
 from tpru.models.prompts import PromptBatch
 from tpru.models.shared_prefix import completion_log_probs
+from tpru.training import memory
 from tpru.training.common import lora_config
 from tpru.training.memory import Load, Memory, load_of, predict
 
@@ -81,8 +83,23 @@ def test_more_work_takes_more_and_recomputing_takes_less(model: Any) -> None:
     assert predicted(model, load=Load(3, 8, 50, 30)).activations > 1.5 * usual.activations
     assert predicted(model, load=Load(3, 8, 50, 30)).sampling > usual.sampling
     assert predicted(model, "grpo.gradient_checkpointing=true").activations < 0.8 * usual.activations
-    assert predicted(model, "model.dtype=bfloat16").weights == usual.weights // 2 or usual.gradients
+    half = predicted(model, "model.dtype=bfloat16")
+    assert half.gradients == usual.gradients, "adapters stay in float32"
+    assert half.weights - half.gradients == (usual.weights - usual.gradients) // 2
     assert usual.total > usual.weights + usual.gradients + usual.optimizer
+
+
+def test_an_argument_that_is_no_override_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["memory", "experiment=demo", "grpo.group_size=4"])
+    memory.main()
+    assert "group=4" in capsys.readouterr().out
+    monkeypatch.setattr(sys, "argv", ["memory", "demo_long"])
+    with pytest.raises(SystemExit) as refused:
+        memory.main()
+    assert refused.value.code == 10
+    assert "demo_long" in capsys.readouterr().err
 
 
 def test_the_load_of_a_configuration_is_its_largest_pass() -> None:

@@ -1,7 +1,7 @@
 """Greedy answers of a model to items, batch by batch, continuing where a killed run stopped."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,11 +14,11 @@ from tpru.models.features import FeatureShelf
 from tpru.models.processor import ImageTextProcessor, Pictures, prompt_text
 from tpru.models.prompts import PromptBook
 from tpru.models.shared_prefix import Sampling, sample
-from tpru.records import Item, Prediction
+from tpru.records import Item, PassRate, Prediction
 from tpru.runtime import progress
 from tpru.store import FrameStore
 
-Record = TypeVar("Record")
+Record = TypeVar("Record", Prediction, PassRate)
 GREY = (128, 128, 128)
 
 
@@ -51,24 +51,47 @@ def answer_items(
     """
     model.eval()
     pictures = Pictures(frames, processor)
-    if blind:
-        book = PromptBook(model, processor, Greyed(pictures))
-    else:
-        book = PromptBook(model, processor, pictures, shelf=shelf)
-    done = {p.item_id: p for p in read_partial(partial, Prediction)}
+    # What is on the shelf are the pictures themselves.
+    shown, kept = (Greyed(pictures), None) if blind else (pictures, shelf)
+    book = PromptBook(model, processor, shown, shelf=kept)
     # Prompts of equal length side by side need little padding; the order is fixed, so are the batches.
     order = sorted(items, key=lambda i: (len(i.shown), len(prompt_text(processor, i)), i.item_id))
     batches = [order[k : k + batch_size] for k in range(0, len(order), batch_size)]
+
+    def answer(batch: list[Item]) -> Iterator[Prediction]:
+        return _answer(model, processor, batch, book, names, max_new_tokens)
+
+    done = batch_by_batch(batches, partial, Prediction, answer, "answer")
+    return [done[item.item_id] for item in items]
+
+
+def batch_by_batch(
+    batches: list[list[Item]],
+    partial: Path,
+    kind: type[Record],
+    work: Callable[[list[Item]], Iterable[Record]],
+    what: str,
+) -> dict[str, Record]:
+    """One record per item, by item id; a killed run continues where it stopped.
+
+    Args:
+        batches: the items, the same batches in every run.
+        partial: every finished batch is appended to this file, and what it holds is not asked again.
+        kind: of the records.
+        work: the records of a batch.
+        what: the word beside the progress bar.
+    """
+    done: dict[str, Record] = {record.item_id: record for record in read_partial(partial, kind)}
     partial.parent.mkdir(parents=True, exist_ok=True)
     with partial.open("a", encoding="utf-8") as stream:
-        for batch in progress(batches, "answer", len(batches)):
+        for batch in progress(batches, what, len(batches)):
             if all(item.item_id in done for item in batch):
                 continue
-            for prediction in _answer(model, processor, batch, book, names, max_new_tokens):
-                done[prediction.item_id] = prediction
-                stream.write(json.dumps(asdict(prediction), ensure_ascii=False) + "\n")
+            for record in work(batch):
+                done[record.item_id] = record
+                stream.write(json.dumps(asdict(record), ensure_ascii=False) + "\n")
             stream.flush()
-    return [done[item.item_id] for item in items]
+    return done
 
 
 def read_partial(path: Path, kind: type[Record]) -> list[Record]:

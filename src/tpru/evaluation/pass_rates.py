@@ -1,14 +1,13 @@
 """How hard items are for a model: how many of its sampled completions are right."""
 
-import json
-from dataclasses import asdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from tpru.config.schema import PassRatesConfig
-from tpru.evaluation.generation import read_partial
+from tpru.evaluation.generation import batch_by_batch
 from tpru.evaluation.parsing import option_letters, parse_answer
 from tpru.models.features import FeatureShelf
 from tpru.models.processor import ImageTextProcessor
@@ -16,7 +15,6 @@ from tpru.models.prompts import Look, PromptBook
 from tpru.models.shared_prefix import Sampling, sample
 from tpru.randomness import generator
 from tpru.records import Item, PassRate
-from tpru.runtime import progress
 
 
 def pass_rates(
@@ -46,27 +44,23 @@ def pass_rates(
     end = processor.tokenizer.eos_token_id
     banned = (model.config.image_token_id,)
     how = Sampling(config.temperature, config.max_completion_tokens, end, banned, config.top_p)
-    done = {rate.item_id: rate for rate in read_partial(partial, PassRate)}
     order = sorted(items, key=lambda i: (len(i.shown), i.item_id))
     prompts = max(1, config.batch_size // config.samples)
     batches = [order[k : k + prompts] for k in range(0, len(order), prompts)]
-    partial.parent.mkdir(parents=True, exist_ok=True)
-    with partial.open("a", encoding="utf-8") as stream:
-        for batch in progress(batches, "sample", len(batches)):
-            if all(item.item_id in done for item in batch):
-                continue
-            torch.manual_seed(int(generator(seed, "pass rates", batch[0].item_id).integers(2**31)))
-            owner = torch.arange(len(batch), device=model.device).repeat_interleave(config.samples)
-            with torch.no_grad():
-                said = sample(model, book.batch(batch), owner, how)
-            texts = processor.tokenizer.batch_decode(said, skip_special_tokens=True)
-            for k, item in enumerate(batch):
-                own = texts[k * config.samples : (k + 1) * config.samples]
-                letters = option_letters(item)
-                right = sum(parse_answer(t, letters, len(item.shown)) == item.answer for t in own)
-                done[item.item_id] = PassRate(item.item_id, right, config.samples)
-                stream.write(json.dumps(asdict(done[item.item_id])) + "\n")
-            stream.flush()
+
+    def measure(batch: list[Item]) -> Iterator[PassRate]:
+        torch.manual_seed(int(generator(seed, "pass rates", batch[0].item_id).integers(2**31)))
+        owner = torch.arange(len(batch), device=model.device).repeat_interleave(config.samples)
+        with torch.no_grad():
+            said = sample(model, book.batch(batch), owner, how)
+        texts = processor.tokenizer.batch_decode(said, skip_special_tokens=True)
+        for k, item in enumerate(batch):
+            own = texts[k * config.samples : (k + 1) * config.samples]
+            letters = option_letters(item)
+            right = sum(parse_answer(t, letters, len(item.shown)) == item.answer for t in own)
+            yield PassRate(item.item_id, right, config.samples)
+
+    done = batch_by_batch(batches, partial, PassRate, measure, "sample")
     return [done[item.item_id] for item in items]
 
 

@@ -30,6 +30,7 @@ def main(run: Run) -> None:
     model: Any = load_model(weights, ModelConfig(**run.config["model"]))
     model.to(device())
     items = heldout.load(run, BenchmarkConfig(**run.config["benchmark"]))
+    blind = name.endswith("_blind")
     predictions = answer_items(
         model,
         processor,
@@ -39,8 +40,8 @@ def main(run: Run) -> None:
         (name, benchmark),
         config.batch_size,
         config.max_new_tokens,
-        blind=name.endswith("_blind"),
-        shelf=shelf_for(run.results / SHELF, model.model.visual, processor),
+        blind=blind,
+        shelf=None if blind else shelf_for(run.results / SHELF, model.model.visual, processor),
     )
     write_records(run.output("predictions.parquet"), Prediction, predictions)
     rows = [r for r in score(items, predictions, name, benchmark) if r.subset == "all"]

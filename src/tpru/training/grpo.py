@@ -140,8 +140,10 @@ def run_grpo(
         trainer.add_callback(callback)
     for callback in held_out(run, config, test, trainer.book, processor):
         trainer.add_callback(callback)
-    longest = max(len(trainer.book.prompt(item).ids) for item in items)
-    memory = predict(model.config, model_config, config, load_of(config, longest))
+    # Pictures are most of a prompt; to encode all prompts for this would take minutes.
+    widest = max(items, key=lambda i: (len(i.shown), sum(len(b.value) for b in i.prompt)))
+    tokens = len(trainer.book.prompt(widest).ids)
+    memory = predict(model.config, model_config, config, load_of(config, tokens))
     say(f"memory predicted: {table(memory)}")
     train(trainer, resume)
     if torch.cuda.is_available():

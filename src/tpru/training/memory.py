@@ -8,7 +8,7 @@ the model's own layers on tensors without contents, so that nothing has to be kn
 
 import sys
 import warnings
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -67,21 +67,22 @@ def predict(config: Qwen2_5_VLConfig, model: ModelConfig, grpo: GrpoConfig, load
     tower's activations are not counted.
     """
     size = getattr(torch, model.dtype).itemsize
+    adapted = grpo.method == "lora"
     with torch.device("meta"):
         whole: Any = Qwen2_5_VLForConditionalGeneration(config)
         whole.model.visual.requires_grad_(grpo.train_vision)
         weights = sum(p.numel() for p in whole.parameters()) * size
-        if grpo.method == "lora":
+        if adapted:
             whole = get_peft_model(whole, lora_config(grpo))
         trained = sum(p.numel() for p in whole.parameters() if p.requires_grad)
-    wide = FLOAT32 if grpo.method == "lora" else size
-    if grpo.method == "lora":
-        weights += trained * wide
-    reference = weights if grpo.method == "full" and grpo.beta else 0
+    # PEFT keeps adapters in float32.
+    trained *= FLOAT32 if adapted else size
+    # Beside the weights the adapter, or a reference model of its own.
+    beside = trained if adapted else weights * bool(grpo.beta)
     return Memory(
-        weights + reference,
-        trained * wide,
-        ADAM * trained * wide,
+        weights + beside,
+        trained,
+        ADAM * trained,
         _activations(config, model, grpo, load),
         _sampling(config, size, load),
     )
@@ -148,8 +149,7 @@ def _sampling(config: Qwen2_5_VLConfig, size: int, load: Load) -> int:
 
 def table(memory: Memory) -> str:
     """The parts in GB."""
-    parts = {k: getattr(memory, k) for k in ("weights", "gradients", "optimizer", "activations", "sampling")}
-    shown = ", ".join(f"{name} {value / 1e9:.2f}" for name, value in parts.items())
+    shown = ", ".join(f"{name} {value / 1e9:.2f}" for name, value in asdict(memory).items())
     return f"{memory.total / 1e9:.2f} GB on each device ({shown}; loss and sampling take turns)"
 
 
@@ -187,10 +187,10 @@ ALL_ATTENTION_FUNCTIONS.register(COUNTED, _counted)
 def main() -> None:
     """The command line: prompts are taken to be as long as ``synthesize.max_tokens`` allows."""
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
-    given = dict(argument.split("=", 1) for argument in sys.argv[1:] if "=" in argument)
-    overrides = [f"{key}={value}" for key, value in given.items() if key != "experiment"]
+    named = [a.removeprefix("experiment=") for a in sys.argv[1:] if a.startswith("experiment=")]
+    overrides = [a for a in sys.argv[1:] if not a.startswith("experiment=")]
     try:
-        config = compose(given.get("experiment", "demo"), overrides)
+        config = compose(named[-1] if named else "demo", overrides)
         hub = config.model.kind == "hub"
         folder = fetch(config.model.repo, config.model.revision, ["config.json"]) if hub else SHIPPED_BASE
     except TpruError as error:
