@@ -10,7 +10,7 @@ min_version("9.19")
 
 from tpru import pipeline
 
-PLAN = pipeline.plan(config)
+PLAN = pipeline.plan(config, workflow.resource_settings.overwrite_resources)
 
 
 wildcard_constraints:
@@ -31,8 +31,11 @@ onerror:
     pipeline.on_end(PLAN, succeeded=False)
 
 
+# What comes from a hub is fetched where there is network: by the driver.
 localrules:
     all,
+    processor,
+    base_model,
 
 
 rule all:

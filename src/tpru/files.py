@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
@@ -128,18 +129,30 @@ def _let_go() -> None:
 os.register_at_fork(after_in_child=_let_go)
 
 
+def _lock(stream: TextIO, wait_s: float) -> None:
+    deadline = time.monotonic() + wait_s
+    while True:
+        try:
+            return fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if time.monotonic() >= deadline:
+                raise
+        time.sleep(1.0)
+
+
 @contextlib.contextmanager
-def stage_lock(folder: Path) -> Iterator[None]:
+def stage_lock(folder: Path, wait_s: float = 0.0) -> Iterator[None]:
     """Hold an exclusive lock on a stage folder; the kernel frees it when the process dies.
 
     Raises:
-        LockedError: another process holds it; the message names its pid and host.
+        LockedError: another process holds it for longer than ``wait_s`` seconds; the message names its pid
+            and host.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / ".lock"
     with path.open("a+", encoding="utf-8") as stream:
         try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(stream, wait_s)
         except OSError as error:
             stream.seek(0)
             holder = stream.read().strip() or "another process"

@@ -10,18 +10,21 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tpru.config.compose import ON_REQUEST, compose, freeze, leaves, unit_config, unit_names
+from tpru.config.devices import passes_per_update
 from tpru.config.schema import Config
 from tpru.errors import ConfigError, TpruError
 from tpru.files import short_hash, write_json, written_whole
 
 PLAN_VARIABLE = "TPRU_PLAN"
 COMMAND_VARIABLE = "TPRU_COMMAND"
+EXPORTS = "export TPRU_THREADS={threads} OMP_NUM_THREADS={threads} PYTHONUNBUFFERED=1;"
+TRAININGS = ("sft", "sft_continued", "grpo", "grpo_from_base")
 WEIGHTS_FROM = {
     "base": "base_model",
     "sft": "sft",
@@ -77,12 +80,18 @@ class Plan:
 
     def command(self, unit: str) -> str:
         """Shell line of a unit's stage. ``exec`` hands signals to Python; the log keeps all output."""
-        name = plan_name(unit.replace("{", "{wildcards."))
+        return f"{EXPORTS} exec {sys.executable} -m {self._stage(unit)} > {{log}} 2>&1"
+
+    def training_command(self, unit: str) -> str:
+        """The same for a stage that may be several processes on several machines."""
         return (
-            "export TPRU_THREADS={threads} OMP_NUM_THREADS={threads} PYTHONUNBUFFERED=1; "
-            f"exec {sys.executable} -m tpru.stages.{unit.split('/')[0]} "
-            f'-cp "${PLAN_VARIABLE}" -cn {name} > {{log}} 2>&1'
+            f"{EXPORTS} exec {sys.executable} -m tpru.launch --folder {self.path(unit)} "
+            f"--nodes {{resources.nodes}} --processes {{resources.gpu}} -- {self._stage(unit)} > {{log}} 2>&1"
         )
+
+    def _stage(self, unit: str) -> str:
+        name = plan_name(unit.replace("{", "{wildcards."))
+        return f'tpru.stages.{unit.split("/")[0]} -cp "${PLAN_VARIABLE}" -cn {name}'
 
 
 def plan_name(unit: str) -> str:
@@ -90,13 +99,19 @@ def plan_name(unit: str) -> str:
     return unit.replace("/", "-")
 
 
-def plan(snakemake_config: dict[str, Any]) -> Plan:
+def plan(snakemake_config: dict[str, Any], resources: Mapping[str, Any]) -> Plan:
     """Compose and check the experiment named on the command line (``--config experiment=...``).
+
+    Args:
+        snakemake_config: what stands behind ``--config``.
+        resources: by rule, what the profile sets (``set-resources``); only nodes and GPUs are read.
 
     Ends the program with the error's own exit code when the configuration is not valid.
     """
     try:
-        return _plan(snakemake_config)
+        made = _plan(snakemake_config)
+        check_devices(made, resources)
+        return made
     except TpruError as error:
         print(f"tpru: {error}", file=sys.stderr)
         raise SystemExit(error.exit_code) from None
@@ -115,6 +130,29 @@ def _plan(snakemake_config: dict[str, Any]) -> Plan:
         saved = json.loads((Path(frozen) / "plan.json").read_text(encoding="utf-8"))
         return Plan(Config(**saved["config"]), tuple(saved["overrides"]))
     return Plan(compose(experiment, list(overrides)), overrides)
+
+
+def check_devices(made: Plan, resources: Mapping[str, Any]) -> None:
+    """Refuse batches that do not spread over the machines of a training, before anything is submitted.
+
+    Args:
+        made: the experiment.
+        resources: by rule; ``nodes`` and ``gpu`` (GPUs of each node, 0 counts as one process) are read.
+
+    Raises:
+        BatchError: naming the numbers.
+        ConfigError: a stage that is one process was given several GPUs or nodes.
+    """
+    for rule, given in resources.items():
+        nodes, gpus = int(given.get("nodes", 1)), max(1, int(given.get("gpu", 1)))
+        if rule in TRAININGS:
+            grpo = rule.startswith("grpo")
+            passes_per_update(made.config.grpo if grpo else made.config.sft, nodes, gpus)
+        elif nodes * gpus > 1:
+            raise ConfigError(
+                f"rule {rule} is one process on one GPU, but the profile gives it {nodes} node(s) x {gpus} "
+                f"GPU(s): only {', '.join(TRAININGS)} train on several. Set {rule}:nodes=1 and {rule}:gpu=1"
+            )
 
 
 def on_start(made: Plan) -> None:

@@ -10,6 +10,7 @@ import functools
 import os
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -42,7 +43,8 @@ from tpru.files import (
     stage_lock,
     write_json,
 )
-from tpru.tracking import Tracker, stage_run
+from tpru.runtime import in_slurm, rank
+from tpru.tracking import SilentTracker, Tracker, stage_run
 
 RECORDED_PACKAGES = (
     "torch",
@@ -54,6 +56,12 @@ RECORDED_PACKAGES = (
     "numpy",
     "pillow",
 )
+
+
+# A job that SLURM has queued again may start while its former self is still being killed.
+LOCK_WAIT_S = 120.0
+# Exit status of a process that SIGTERM ended.
+TERMINATED = 128 + signal.SIGTERM
 
 
 @dataclass(frozen=True)
@@ -134,8 +142,9 @@ class Run:
 
 
 def say(text: str) -> None:
-    """One line for the log."""
-    print(text, flush=True)
+    """One line for the log; of processes that train together one alone speaks."""
+    if not rank():
+        print(text, flush=True)
 
 
 def stage(name: str) -> Callable[[Callable[[Run], None]], Callable[[], None]]:
@@ -181,6 +190,10 @@ def execute(stage_name: str, work: Callable[[Run], None], config: dict[str, Any]
     """Run one unit with everything around it; see the module's docstring."""
     unit, name = config["unit"], config["name"]
     folder = Path("results") / name / unit
+    if rank():
+        # The first of the processes that train together holds the lock, tells MLflow and writes.
+        work(Run(name, unit, config, folder, SilentTracker()))
+        return
     tags = {
         "tpru.stage": stage_name,
         "tpru.unit": unit,
@@ -189,7 +202,7 @@ def execute(stage_name: str, work: Callable[[Run], None], config: dict[str, Any]
     }
     with (
         explain_disk_full(folder),
-        stage_lock(folder),
+        stage_lock(folder, wait_s=LOCK_WAIT_S if in_slurm() else 0.0),
         stage_run(name, unit, folder, tags) as tracker,
     ):
         run = Run(name, unit, config, folder, tracker)

@@ -9,10 +9,18 @@ from tqdm import tqdm
 
 Value = TypeVar("Value")
 
+# A file in a training's folder: it was told to end (SIGTERM) and wrote a whole checkpoint before it did.
+INTERRUPTED = ".interrupted"
+
 
 def threads() -> int:
-    """CPU cores this stage may use: ``$TPRU_THREADS`` (set by its rule), else all of the machine."""
-    return int(os.environ.get("TPRU_THREADS", "0")) or len(os.sched_getaffinity(0))
+    """CPU cores this process may use: ``$TPRU_THREADS`` (set by its rule), at most those it was given.
+
+    Processes that train together on one machine share them evenly.
+    """
+    given = len(os.sched_getaffinity(0))
+    asked = int(os.environ.get("TPRU_THREADS", "0")) or given
+    return max(1, min(asked, given) // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
 
 
 def progress(values: Iterable[Value], what: str, total: int | None = None) -> Iterator[Value]:
@@ -30,5 +38,15 @@ def progress(values: Iterable[Value], what: str, total: int | None = None) -> It
 
 
 def world_size() -> int:
-    """Processes that train together (set by torchrun and accelerate), 1 when alone."""
+    """Processes that train together (set by torch's elastic launcher), 1 when alone."""
     return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def rank() -> int:
+    """Number of this process among those that train together; 0 alone writes, logs and saves."""
+    return int(os.environ.get("RANK", "0"))
+
+
+def in_slurm() -> bool:
+    """Whether this process runs in a job of SLURM."""
+    return "SLURM_JOB_ID" in os.environ

@@ -12,16 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.builders import make_item, png, scene
-from tpru.config.compose import compose
 from tpru.config.schema import RewardConfig
-from tpru.errors import BatchError
 from tpru.evaluation.parsing import parse_answer, well_formed
 from tpru.files import sha256_bytes
 from tpru.records import TASKS
 from tpru.store import FrameStore, write_frames
 from tpru.training.callbacks import TrainingLog, clock, read_log, tidy, trim_log
-from tpru.training.checkpoints import checkpoint_folder, mark_complete, newest_complete
-from tpru.training.common import accumulation
+from tpru.training.checkpoints import (
+    checkpoint_folder,
+    mark_complete,
+    newest_complete,
+    remove_incomplete,
+)
 from tpru.training.data import choose_items, grpo_row, sft_row, training_set
 from tpru.training.grpo import reward_function
 from tpru.training.grpo_trainer import GroupSampler
@@ -170,6 +172,8 @@ def test_incomplete_checkpoints_are_passed_over_and_removed(tmp_path: Path) -> N
     half = checkpoint(tmp_path, 20, complete=False)
     (tmp_path / "runs").mkdir()
     assert newest_complete(tmp_path) == whole
+    remove_incomplete(tmp_path)
+    assert newest_complete(tmp_path) == whole
     assert not half.exists()
     assert (whole / "weights.bin").exists()
     assert (tmp_path / "runs").exists()
@@ -180,6 +184,7 @@ def test_without_a_complete_checkpoint_the_training_starts_anew(halves: list[int
     for step in halves:
         checkpoint(tmp_path, step, complete=False)
     assert newest_complete(tmp_path) is None
+    remove_incomplete(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -289,22 +294,6 @@ def test_only_the_first_process_writes(tmp_path: Path) -> None:
 )
 def test_a_clock(seconds: float, shown: str) -> None:
     assert clock(seconds) == shown
-
-
-BATCH = ["sft.batch_size=16", "sft.per_device_batch_size=4"]
-
-
-@pytest.mark.parametrize(("devices", "passes"), [("1", 4), ("2", 2), ("4", 1)])
-def test_devices_share_the_batch(devices: str, passes: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WORLD_SIZE", devices)
-    settings_ = compose("demo", BATCH).sft
-    assert accumulation(settings_) == passes
-
-
-def test_devices_that_do_not_divide_the_batch_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WORLD_SIZE", "3")
-    with pytest.raises(BatchError, match=r"4 x 3 device\(s\) = 12"):
-        accumulation(compose("demo", BATCH).sft)
 
 
 # Rows.

@@ -10,9 +10,6 @@ rule download:
     conda:
         "../../environment.yml"
     threads: 64
-    resources:
-        mem_mb=4000,
-        runtime=240,
     params:
         leaves=PLAN.leaves("download/{source}"),
     shell:
@@ -29,9 +26,6 @@ rule extract:
     conda:
         "../../environment.yml"
     threads: 64
-    resources:
-        mem_mb=8000,
-        runtime=240,
     params:
         leaves=PLAN.leaves("extract/{source}"),
     shell:
@@ -48,9 +42,6 @@ rule describe:
     conda:
         "../../environment.yml"
     threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=60,
     params:
         leaves=PLAN.leaves("describe"),
     shell:
@@ -65,9 +56,6 @@ rule processor:
     conda:
         "../../environment.yml"
     threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=30,
     params:
         leaves=PLAN.leaves("processor"),
     shell:
@@ -86,9 +74,6 @@ rule synthesize:
     conda:
         "../../environment.yml"
     threads: 2
-    resources:
-        mem_mb=16000,
-        runtime=240,
     params:
         leaves=PLAN.leaves("synthesize"),
     shell:

@@ -13,9 +13,6 @@ rule evaluate:
     conda:
         "../../environment.yml"
     threads: 8
-    resources:
-        mem_mb=16000,
-        runtime=480,
     params:
         leaves=PLAN.leaves("evaluate/{model}/{benchmark}"),
     shell:

@@ -26,9 +26,6 @@ rule report:
     conda:
         "../../environment.yml"
     threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=30,
     params:
         leaves=PLAN.leaves("report"),
     shell:
@@ -47,9 +44,6 @@ rule audit:
     conda:
         "../../environment.yml"
     threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=30,
     params:
         leaves=PLAN.leaves("audit"),
     shell:

@@ -9,9 +9,6 @@ rule base_model:
     conda:
         "../../environment.yml"
     threads: 8
-    resources:
-        mem_mb=8000,
-        runtime=120,
     params:
         leaves=PLAN.leaves("base_model"),
     shell:
@@ -31,12 +28,12 @@ rule sft:
         "../../environment.yml"
     threads: 8
     resources:
-        mem_mb=16000,
-        runtime=1440,
+        nodes=1,
+        gpu=0,
     params:
         leaves=PLAN.leaves("sft"),
     shell:
-        PLAN.command("sft")
+        PLAN.training_command("sft")
 
 
 # Only where grpo.least_pass_rate or grpo.most_pass_rate leave items out.
@@ -51,9 +48,6 @@ rule pass_rates:
     conda:
         "../../environment.yml"
     threads: 8
-    resources:
-        mem_mb=16000,
-        runtime=480,
     params:
         leaves=PLAN.leaves("pass_rates"),
     shell:
@@ -73,12 +67,12 @@ rule grpo:
         "../../environment.yml"
     threads: 8
     resources:
-        mem_mb=16000,
-        runtime=2880,
+        nodes=1,
+        gpu=0,
     params:
         leaves=PLAN.leaves("grpo"),
     shell:
-        PLAN.command("grpo")
+        PLAN.training_command("grpo")
 
 
 rule sft_continued:
@@ -94,12 +88,12 @@ rule sft_continued:
         "../../environment.yml"
     threads: 8
     resources:
-        mem_mb=16000,
-        runtime=1440,
+        nodes=1,
+        gpu=0,
     params:
         leaves=PLAN.leaves("sft_continued"),
     shell:
-        PLAN.command("sft_continued")
+        PLAN.training_command("sft_continued")
 
 
 rule grpo_from_base:
@@ -114,12 +108,12 @@ rule grpo_from_base:
         "../../environment.yml"
     threads: 8
     resources:
-        mem_mb=16000,
-        runtime=2880,
+        nodes=1,
+        gpu=0,
     params:
         leaves=PLAN.leaves("grpo_from_base"),
     shell:
-        PLAN.command("grpo_from_base")
+        PLAN.training_command("grpo_from_base")
 
 
 # On request alone: the weights that ship with the package, from nothing.
@@ -131,9 +125,6 @@ rule tiny_base:
     conda:
         "../../environment.yml"
     threads: 64
-    resources:
-        mem_mb=16000,
-        runtime=480,
     params:
         leaves=PLAN.leaves("tiny_base"),
     shell:

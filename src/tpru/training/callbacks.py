@@ -10,6 +10,7 @@ from transformers import TrainerCallback
 from tpru.run import say
 from tpru.tracking import Tracker
 from tpru.training.checkpoints import mark_complete
+from tpru.training.interruption import barrier
 
 # Names in the log file, in MLflow and in the report; what is not listed keeps its own name.
 NAMES = {
@@ -87,7 +88,8 @@ class TrainingLog(TrainerCallback):
         say(f"step {state.global_step}/{state.max_steps}  {shown}  {clock(left)} left")
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Say that the checkpoint just written is whole."""
+        """Say that the checkpoint just written is whole: each rank writes a part of it."""
+        barrier()
         if state.is_world_process_zero:
             mark_complete(Path(args.output_dir) / f"checkpoint-{state.global_step}")
 

@@ -24,12 +24,14 @@ def mark_complete(checkpoint: Path) -> None:
     (checkpoint / COMPLETE).touch()
 
 
-def newest_complete(folder: Path) -> Path | None:
-    """The complete checkpoint with the highest step, or None; incomplete ones are removed."""
-    found: dict[int, Path] = {}
+def remove_incomplete(folder: Path) -> None:
+    """Remove what a killed process left half written; one process alone may do this."""
     for path in folder.glob("checkpoint-*"):
-        if (path / COMPLETE).exists():
-            found[int(path.name.rsplit("-", 1)[1])] = path
-        else:
+        if not (path / COMPLETE).exists():
             shutil.rmtree(path)
-    return found[max(found)] if found else None
+
+
+def newest_complete(folder: Path) -> Path | None:
+    """The complete checkpoint with the highest step, or None."""
+    whole = [path.parent for path in folder.glob(f"checkpoint-*/{COMPLETE}")]
+    return max(whole, key=lambda path: int(path.name.rsplit("-", 1)[1]), default=None)

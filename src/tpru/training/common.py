@@ -1,25 +1,30 @@
 """What SFT and GRPO share: adapters, trainer arguments, export."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import PartialState
 from peft import LoraConfig
 from transformers import TrainerCallback
 from transformers.trainer_callback import PrinterCallback
 
+from tpru.config.devices import passes_per_update
 from tpru.config.schema import ModelConfig, TrainerSettings
-from tpru.errors import BatchError
 from tpru.files import written_whole
 from tpru.models.processor import ImageTextProcessor
 from tpru.models.prompts import PromptBook
 from tpru.records import Item
 from tpru.run import Run, say
-from tpru.runtime import world_size
+from tpru.runtime import INTERRUPTED, rank, world_size
 from tpru.training.callbacks import TrainingLog, trim_log
-from tpru.training.checkpoints import checkpoint_folder, newest_complete
+from tpru.training.checkpoints import checkpoint_folder, newest_complete, remove_incomplete
+from tpru.training.interruption import Interrupted, Interruption, barrier
 from tpru.training.probe import HeldOutCurve, Probe, probe_items
 
+# Processes that train together wait so long for one that says nothing before all of them fail.
+COLLECTIVE_TIMEOUT_S = 900
 VISION_LINEAR = ("qkv", "proj", "gate_proj", "up_proj", "down_proj")
 
 
@@ -39,22 +44,6 @@ def lora_config(settings: TrainerSettings) -> LoraConfig:
     )
 
 
-def accumulation(settings: TrainerSettings) -> int:
-    """Passes per update on each device.
-
-    Raises:
-        BatchError: the devices do not divide the batch.
-    """
-    devices = world_size()
-    at_once = settings.per_device_batch_size * devices
-    if settings.batch_size % at_once:
-        raise BatchError(
-            f"batch_size {settings.batch_size} is not a multiple of per_device_batch_size "
-            f"{settings.per_device_batch_size} x {devices} device(s) = {at_once}; change one of them"
-        )
-    return settings.batch_size // at_once
-
-
 def trainer_arguments(
     settings: TrainerSettings, model: ModelConfig, folder: Path, seed: int
 ) -> dict[str, Any]:
@@ -63,7 +52,7 @@ def trainer_arguments(
     return {
         "output_dir": str(folder),
         "per_device_train_batch_size": settings.per_device_batch_size,
-        "gradient_accumulation_steps": accumulation(settings),
+        "gradient_accumulation_steps": passes_per_update(settings, 1, world_size()),
         "learning_rate": settings.learning_rate,
         "lr_scheduler_type": {"constant": "constant_with_warmup"}.get(settings.schedule, settings.schedule),
         "warmup_steps": settings.warmup,
@@ -83,6 +72,7 @@ def trainer_arguments(
         "disable_tqdm": True,
         "dataloader_pin_memory": on_gpu,
         "ddp_find_unused_parameters": False,
+        "ddp_timeout": COLLECTIVE_TIMEOUT_S,
         # Rows are made on access: the stored column is only their position.
         "remove_unused_columns": False,
     }
@@ -94,13 +84,23 @@ def freeze_vision(model: Any, settings: TrainerSettings) -> None:
 
 
 def start(run: Run) -> tuple[Path, Path | None]:
-    """Checkpoint folder of this run and the complete checkpoint to continue from, if any."""
+    """Checkpoint folder of this run and the complete checkpoint to continue from, if any.
+
+    Where several processes train together they meet here first.
+    """
+    if world_size() > 1:
+        PartialState(cpu=not torch.cuda.is_available(), timeout=timedelta(seconds=COLLECTIVE_TIMEOUT_S))
+        say(f"{world_size()} processes train together")
     folder = checkpoint_folder(run.folder, run.fingerprint())
-    folder.mkdir(parents=True, exist_ok=True)
+    if not rank():
+        folder.mkdir(parents=True, exist_ok=True)
+        remove_incomplete(folder)
+    barrier()
     resume = newest_complete(folder)
     # Without a checkpoint nothing stays, the held-out accuracy before the first update included.
     last_step = int(resume.name.rsplit("-", 1)[1]) if resume else -1
-    trim_log(run.folder / "log.jsonl", last_step)
+    if not rank():
+        trim_log(run.folder / "log.jsonl", last_step)
     if resume:
         say(f"continuing from {resume}")
     return folder, resume
@@ -122,23 +122,42 @@ def held_out(
     return [HeldOutCurve(probe, book, processor.tokenizer, run.folder / "log.jsonl", run.tracker)]
 
 
-def train(trainer: Any, resume: Path | None) -> None:
-    """Train to the end, from a checkpoint when there is one."""
+def train(run: Run, trainer: Any, resume: Path | None, whole: int = 1) -> None:
+    """Train to the end, from a checkpoint when there is one.
+
+    Args:
+        run: of the stage.
+        trainer: of TRL.
+        resume: a complete checkpoint.
+        whole: checkpoints can only be continued exactly at multiples of so many updates.
+
+    Raises:
+        Interrupted: the process was told to end; a complete checkpoint was written.
+    """
     trainer.remove_callback(PrinterCallback)
+    interruption = Interruption(whole)
+    trainer.add_callback(interruption)
     trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+    if interruption.stopped_at is not None:
+        if not rank():
+            (run.folder / INTERRUPTED).touch()
+        barrier()
+        raise Interrupted
 
 
 def export(run: Run, trainer: Any, processor: ImageTextProcessor, settings: TrainerSettings) -> None:
     """Write ``adapter`` (LoRA) and ``merged``, the folder that the next stage loads."""
     model = trainer.accelerator.unwrap_model(trainer.model)
-    if settings.method == "lora":
-        with written_whole(run.output("adapter")) as temporary:
+    if not rank():
+        if settings.method == "lora":
+            with written_whole(run.output("adapter")) as temporary:
+                model.save_pretrained(temporary)
+            run.metrics["adapter_norm"] = adapter_norm(model)
+            model = model.merge_and_unload(safe_merge=True)
+        with written_whole(run.output("merged")) as temporary:
             model.save_pretrained(temporary)
-        run.metrics["adapter_norm"] = adapter_norm(model)
-        model = model.merge_and_unload(safe_merge=True)
-    with written_whole(run.output("merged")) as temporary:
-        model.save_pretrained(temporary)
-        processor.save_pretrained(temporary)
+            processor.save_pretrained(temporary)
+    barrier()
 
 
 def adapter_norm(model: Any) -> float:

@@ -9,6 +9,7 @@ import torch
 from trl import GRPOConfig
 from trl.import_utils import is_vllm_available
 
+from tpru.config.devices import passes_per_update
 from tpru.config.schema import GrpoConfig, ModelConfig, RewardConfig, VllmConfig
 from tpru.errors import ConfigError
 from tpru.models.features import SHELF, FeatureShelf, shelf_for
@@ -18,9 +19,9 @@ from tpru.models.prompts import Look, PromptBook
 from tpru.models.shared_prefix import Sampling
 from tpru.records import TASKS, Item
 from tpru.run import Run, say
+from tpru.runtime import world_size
 from tpru.store import FrameStore
 from tpru.training.common import (
-    accumulation,
     callbacks,
     export,
     freeze_vision,
@@ -70,7 +71,7 @@ def grpo_arguments(
     config: GrpoConfig, model: ModelConfig, folder: Path, seed: int, image_token: int
 ) -> dict[str, Any]:
     """Arguments of TRL's GRPO; every default that changes the mathematics is set."""
-    rollout = accumulation(config) * config.updates_per_rollout
+    rollout = passes_per_update(config, 1, world_size()) * config.updates_per_rollout
     return {
         **trainer_arguments(config, model, folder, seed),
         "max_steps": config.steps,
@@ -145,7 +146,7 @@ def run_grpo(
     tokens = len(trainer.book.prompt(widest).ids)
     memory = predict(model.config, model_config, config, load_of(config, tokens))
     say(f"memory predicted: {table(memory)}")
-    train(trainer, resume)
+    train(run, trainer, resume, config.updates_per_rollout)
     if torch.cuda.is_available():
         run.metrics["gpu_memory_gb"] = torch.cuda.max_memory_allocated() / 1e9
         run.metrics["gpu_memory_predicted_gb"] = memory.total / 1e9

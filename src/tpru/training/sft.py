@@ -12,7 +12,6 @@ from tpru.models.processor import Pictures, load_processor
 from tpru.models.prompts import PromptBook
 from tpru.records import Item
 from tpru.run import Run
-from tpru.runtime import world_size
 from tpru.store import FrameStore
 from tpru.training.common import (
     callbacks,
@@ -54,7 +53,7 @@ def run_sft(
         "max_length": None,
     }
     told = callbacks(run, ("loss", "token_accuracy"))
-    if config.train_vision or world_size() > 1:
+    if config.train_vision:
         data = training_set(items, pictures, sft_row)
         arguments["completion_only_loss"] = True
         collator = None
@@ -78,6 +77,6 @@ def run_sft(
         peft_config=lora_config(config) if config.method == "lora" else None,
         callbacks=told,
     )
-    train(trainer, resume)
+    train(run, trainer, resume)
     export(run, trainer, processor, config)
     run.metrics["updates"] = float(trainer.state.global_step)

@@ -12,7 +12,12 @@ from torch import Tensor, nn
 from tpru.files import written_whole
 from tpru.run import Run, say
 from tpru.training.callbacks import read_log, trim_log
-from tpru.training.checkpoints import checkpoint_folder, mark_complete, newest_complete
+from tpru.training.checkpoints import (
+    checkpoint_folder,
+    mark_complete,
+    newest_complete,
+    remove_incomplete,
+)
 
 WARMUP = 100
 FLOOR = 0.02
@@ -46,6 +51,7 @@ def train_phase(
     folder = checkpoint_folder(run.folder, run.fingerprint()) / name
     parameters = [p for m in modules for p in m.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=0.02, betas=(0.9, 0.98))
+    remove_incomplete(folder)
     first = _resume(newest_complete(folder), modules, optimizer)
     log = run.folder / f"{name}.jsonl"
     trim_log(log, first)
