@@ -263,11 +263,15 @@ def start_accounting(folder: Path) -> None:
 
 
 def start_slurm(folder: Path) -> None:
-    """Start controller and nodes, and wait until every node is idle. Raises ClusterError."""
+    """Start the controller and the nodes. Raises ClusterError."""
     must(folder, "slurmctld", "slurmctld")
     wait_for(folder, "slurmctld", "scontrol", "ping")
     for node in NODES:
         must(folder, f"slurmd-{node}", "slurmd", "-N", node)
+
+
+def wait_until_idle(folder: Path) -> None:
+    """Return once no node is starting or cleaning up after a job. Raises ClusterError."""
     for node in NODES:
         state = ["sinfo", "-h", "-n", node, "-p", PARTITIONS[0], "-o", "%T"]
         wait_for(folder, f"slurmd-{node}", *state, wanted=["idle"])
@@ -321,7 +325,9 @@ def up(folder: Path, port: int) -> None:
         start_database(folder)
         start_accounting(folder)
         start_slurm(folder)
+        wait_until_idle(folder)
         try_jobs(folder)
+        wait_until_idle(folder)
     except BaseException:
         stop(folder)
         raise
