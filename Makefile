@@ -2,10 +2,11 @@
 PYTHON ?= $(or $(shell command -v python3.11),$(shell command -v python3),python3.11)
 VENV := .venv
 BIN := $(VENV)/bin
+CLUSTER := $(PYTHON) tests/slurm/cluster.py
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo worlds tiny_base bench test test-fast check format ui lock clean-checkpoints
+.PHONY: help install demo worlds tiny_base bench test test-fast test-slurm cluster-up cluster-down cluster-status check format ui lock clean-checkpoints
 
 help:  ## list the targets
 	@grep -hE '^[a-z_-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 22
@@ -39,7 +40,21 @@ test: $(STAMP)  ## all tests (about 20 minutes on two cores)
 	$(BIN)/python -m pytest
 
 test-fast: $(STAMP)  ## tests without training (a minute or two)
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow and not slurm"
+
+test-slurm: $(STAMP)  ## tests on a real SLURM cluster, brought up and taken down unless it is up already
+	@$(CLUSTER) status >/dev/null || { \
+	  trap '$(CLUSTER) down' EXIT; trap 'exit 130' INT TERM; $(CLUSTER) up || exit 1; }; \
+	$(BIN)/python -m pytest -m slurm tests/slurm
+
+cluster-up:  ## a real SLURM cluster on this machine (Debian 12), with two nodes and pretended GPUs
+	@$(CLUSTER) up
+
+cluster-down:  ## take that cluster down, with its jobs, logs and accounting
+	@$(CLUSTER) down
+
+cluster-status:  ## say whether that cluster works
+	@$(CLUSTER) status
 
 check: $(STAMP)  ## format, lint, type-check, lint the workflow; fails when something had to change
 	$(BIN)/ruff format --check src tests workflow
