@@ -83,10 +83,13 @@ class Plan:
         return f"{EXPORTS} exec {sys.executable} -m {self._stage(unit)} > {{log}} 2>&1"
 
     def training_command(self, unit: str) -> str:
-        """The same for a stage that may be several processes on several machines."""
+        """The same for a stage that may be several processes on several machines.
+
+        A job that SLURM starts again goes on in its log.
+        """
         return (
-            f"{EXPORTS} exec {sys.executable} -m tpru.launch --folder {self.path(unit)} "
-            f"--nodes {{resources.nodes}} --processes {{resources.gpu}} -- {self._stage(unit)} > {{log}} 2>&1"
+            f'{EXPORTS} if [ "${{{{SLURM_RESTART_COUNT:-0}}}}" = 0 ]; then : > {{log}}; fi; exec {sys.executable} -m tpru.launch --folder {self.path(unit)} "
+            f"--nodes {{resources.nodes}} --processes {{resources.gpu}} -- {self._stage(unit)} >> {{log}} 2>&1"
         )
 
     def _stage(self, unit: str) -> str:
@@ -144,7 +147,7 @@ def check_devices(made: Plan, resources: Mapping[str, Any]) -> None:
         ConfigError: a stage that is one process was given several GPUs or nodes.
     """
     for rule, given in resources.items():
-        nodes, gpus = int(given.get("nodes", 1)), max(1, int(given.get("gpu", 1)))
+        nodes, gpus = (max(1, _number(dict(given).get(name, 1))) for name in ("nodes", "gpu"))
         if rule in TRAININGS:
             grpo = rule.startswith("grpo")
             passes_per_update(made.config.grpo if grpo else made.config.sft, nodes, gpus)
@@ -153,6 +156,11 @@ def check_devices(made: Plan, resources: Mapping[str, Any]) -> None:
                 f"rule {rule} is one process on one GPU, but the profile gives it {nodes} node(s) x {gpus} "
                 f"GPU(s): only {', '.join(TRAININGS)} train on several. Set {rule}:nodes=1 and {rule}:gpu=1"
             )
+
+
+def _number(resource: Any) -> int:
+    """A resource as Snakemake keeps it (boxed, the number may be text)."""
+    return int(getattr(resource, "value", resource))
 
 
 def on_start(made: Plan) -> None:

@@ -1,0 +1,329 @@
+"""The workflow on a real SLURM: every stage through sbatch, and what a cluster does to it meanwhile.
+
+Each test disturbs a training of two processes on two nodes. All must end in the bytes of an undisturbed one.
+"""
+
+import hashlib
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Workspace, new_workspace
+from tests.slurm.conftest import Cluster, wait_until
+
+pytestmark = [pytest.mark.slurm, pytest.mark.slow]
+
+SMOKE = ["--config", "experiment=smoke"]
+# Long enough to be struck in the middle. Two processes share a batch of eight completions.
+LONGER = ["--config", "experiment=smoke", 'overrides=["grpo.steps=16","grpo.save_every=2",'
+          '"grpo.per_device_batch_size=4","sft.per_device_batch_size=4"]']  # fmt: skip
+GRPO = "results/smoke/grpo/run.json"
+
+
+def site(workspace: Workspace, **changes: Any) -> None:
+    """Edit the profile as a site does: ``grpo_nodes=2`` sets what ``set-resources`` has for ``grpo:nodes``."""
+    path = workspace.folder / "workflow/profiles/slurm/profile.yaml"
+    text = path.read_text()
+    for key, value in changes.items():
+        rule, name = key.rsplit("_", 1) if not key.startswith("_") else ("", key[1:])
+        pattern = rf"(  - {rule}:{name}=).*" if rule else rf"(  - {name}=|{name}: ).*"
+        text, count = re.subn(pattern, rf"\g<1>{value}", text)
+        assert count == 1, key
+    path.write_text(text)
+
+
+def sacct(cluster: Cluster, since: str) -> list[dict[str, str]]:
+    """Jobs since a moment, as accounting has them."""
+    fields = ["JobIDRaw", "JobName", "State", "AllocTRES", "NNodes", "Partition", "Account", "Comment"]
+    lines = cluster.run("sacct", "-XnP", f"-S{since}", f"-o{','.join(fields)}").splitlines()
+    return [dict(zip(fields, line.split("|"), strict=True)) for line in lines]
+
+
+def now() -> str:
+    """This second as sacct takes it."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """Of what a training leaves: weights and log."""
+    kept = [*folder.glob("adapter/*.safetensors"), *folder.glob("merged/*.safetensors"), folder / "log.jsonl"]
+    assert len(kept) == 3
+    return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in kept}
+
+
+@pytest.fixture(scope="module")
+def started(cluster: Cluster) -> str:
+    """When the tests of this module began."""
+    return now()
+
+
+@pytest.fixture(scope="module")
+def whole(cluster: Cluster, started: str, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A fresh copy in which the literal command ran the smallest experiment to its end."""
+    made = new_workspace(tmp_path_factory.mktemp("slurm") / "clone")
+    site(made, _seconds_between_status_checks=1)
+    made.run(made.snakemake("all", *SMOKE, profile="slurm"))
+    return made
+
+
+def test_every_stage_ran_with_the_resources_it_asked_for(
+    cluster: Cluster, whole: Workspace, started: str
+) -> None:
+    metrics = json.loads((whole.folder / "results/smoke/report/metrics.json").read_text())
+    assert {"base", "sft", "grpo"} <= {row["model"] for row in metrics["rows"]}
+    jobs = {job["JobName"]: job for job in sacct(cluster, started) if job["JobName"].startswith("tpru-smoke")}
+    names = {f"tpru-smoke-{stage}-{source}" for stage in ("download", "extract")
+             for source in ("robot", "assembly", "gui", "navigation")}  # fmt: skip
+    names |= {f"tpru-smoke-evaluate-{m}-heldout" for m in ("base", "sft", "grpo", "grpo_blind")}
+    names |= {f"tpru-smoke-{stage}" for stage in ("describe", "synthesize", "sft", "grpo", "report")}
+    # What may need a network runs beside the driver.
+    assert set(jobs) == names
+    assert {job["State"] for job in jobs.values()} == {"COMPLETED"}
+    assert {job["Account"] for job in jobs.values()} == {"default"}
+    for name, job in jobs.items():
+        on_gpu = any(stage in name for stage in ("-sft", "-grpo", "-evaluate"))
+        assert job["Partition"] == ("gpu" if on_gpu else "cpu")
+        assert ("gres/gpu=1" in job["AllocTRES"]) == on_gpu
+    assert "cpu=16,mem=4000M" in jobs["tpru-smoke-download-gui"]["AllocTRES"]
+    assert "cpu=8" in jobs["tpru-smoke-grpo"]["AllocTRES"]
+    runs = [json.loads(p.read_text()) for p in whole.folder.glob("results/smoke/**/run.json")]
+    assert len(runs) == 19
+    assert all(run["mlflow_run_id"] for run in runs if run["stage"] == "report"), "the driver told MLflow"
+
+
+@pytest.fixture(scope="module")
+def pair(whole: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A copy whose trainings are two processes on two nodes, before GRPO."""
+    made = whole.copy(tmp_path_factory.mktemp("pair") / "clone")
+    site(made, sft_nodes=2, grpo_nodes=2)
+    made.run(made.snakemake("results/smoke/sft/run.json", *LONGER, profile="slurm"))
+    log = (made.folder / "results/smoke/logs/sft.log").read_text()
+    assert "2 processes train together" in log
+    return made
+
+
+@pytest.fixture(scope="module")
+def undisturbed(pair: Workspace, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What GRPO on two nodes leaves when nothing happens to it."""
+    made = pair.copy(tmp_path_factory.mktemp("undisturbed") / "clone")
+    made.run(made.snakemake(GRPO, *LONGER, profile="slurm"))
+    assert "2 processes train together" in (made.folder / "results/smoke/logs/grpo.log").read_text()
+    record = json.loads((made.folder / GRPO).read_text())
+    assert record["metrics"]["updates"] == 16
+    return hashes(made.folder / "results/smoke/grpo")
+
+
+@contextmanager
+def driver(workspace: Workspace, *command: str) -> Iterator[subprocess.Popen[str]]:
+    """The workflow in the background; what it prints is kept in a file."""
+    with (workspace.folder / "driver.log").open("a") as stream:
+        process = subprocess.Popen(
+            workspace.snakemake(*command, profile="slurm"), cwd=workspace.folder, stdout=stream,
+            stderr=subprocess.STDOUT, env=workspace.environment, text=True, start_new_session=True,
+        )  # fmt: skip
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+def step_of(workspace: Workspace) -> int:
+    """Updates that the newest complete checkpoint of GRPO has behind it."""
+    found = (workspace.folder / "results/smoke/grpo").glob("checkpoints/*/checkpoint-*/complete")
+    return max((int(p.parent.name.rsplit("-", 1)[1]) for p in found), default=0)
+
+
+def running(cluster: Cluster, name: str = "tpru-smoke-grpo") -> str:
+    """Id of the job of this name that runs, empty where none does."""
+    return cluster.run("squeue", "-h", "-n", name, "-t", "R", "-o", "%i")
+
+
+def finish(workspace: Workspace, process: subprocess.Popen[str]) -> str:
+    """Wait for the workflow's good end; return what the stage said."""
+    try:
+        code = process.wait(timeout=420)
+    except subprocess.TimeoutExpired:
+        code = -1
+    log = (workspace.folder / "results/smoke/logs/grpo.log").read_text()
+    if code:
+        pytest.fail(f"{code}\n{(workspace.folder / 'driver.log').read_text()[-4000:]}\n{log[-4000:]}")
+    return log
+
+
+def ranks(folder: Path) -> list[int]:
+    """Processes that train in a copy, the first of the group first."""
+    found = {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            variables = dict(
+                v.split(b"=", 1) for v in (entry / "environ").read_bytes().split(b"\0") if b"=" in v
+            )
+            here = (entry / "cwd").readlink() == folder
+            command = (entry / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if here and b"RANK" in variables and b"tpru.stages.grpo" in command and b"run.py" not in command:
+            found[int(variables[b"RANK"])] = int(entry.name)
+    return [found[rank] for rank in sorted(found)]
+
+
+def restarts(workspace: Workspace) -> str:
+    """How often MLflow saw the run of GRPO go on; and that it is one run, which ended well."""
+    from mlflow import MlflowClient
+
+    store = MlflowClient(f"sqlite:///{workspace.folder}/results/mlflow.db")
+    record = json.loads((workspace.folder / GRPO).read_text())
+    experiment = store.get_experiment_by_name("smoke")
+    assert experiment is not None
+    runs = [r for r in store.search_runs([experiment.experiment_id]) if r.info.run_name == "grpo"]
+    latest = max(runs, key=lambda r: r.info.start_time)
+    assert record["config_hash"] == latest.data.tags["tpru.config"]
+    assert latest.info.status == "FINISHED"
+    steps = [m.step for m in store.get_metric_history(latest.info.run_id, "reward")]
+    assert sorted(set(steps)) == list(range(1, 17))
+    return latest.data.tags.get("tpru.restarts", "0")
+
+
+Strike = Callable[[Cluster, Workspace, str], None]
+
+
+def requeue(cluster: Cluster, workspace: Workspace, job: str) -> None:
+    cluster.run("scontrol", "requeue", job)
+
+
+def warn_of_the_time_limit(cluster: Cluster, workspace: Workspace, job: str) -> None:
+    """What ``--signal=TERM@...`` does, and at a moment that a test can choose."""
+    cluster.run("scancel", "--signal=TERM", job)
+
+
+def kill_a_rank(cluster: Cluster, workspace: Workspace, job: str) -> None:
+    os.kill(ranks(workspace.folder)[1], signal.SIGKILL)
+
+
+def lose_a_node(cluster: Cluster, workspace: Workspace, job: str) -> None:
+    cluster.run("scontrol", "update", "NodeName=n2", "State=DOWN", "Reason=test")
+    try:
+        cluster.wait_for_state(job, "PENDING")
+    finally:
+        cluster.run("scontrol", "update", "NodeName=n2", "State=RESUME")
+
+
+@pytest.mark.parametrize(
+    ("strike", "jobs", "checkpoint"),
+    [
+        (requeue, 1, True),
+        (warn_of_the_time_limit, 1, True),
+        (kill_a_rank, 2, False),
+        (lose_a_node, 1, False),
+    ],
+    ids=["requeue", "time-limit", "kill-9-of-a-rank", "node-down"],
+)
+def test_a_struck_training_ends_the_same(
+    cluster: Cluster,
+    pair: Workspace,
+    undisturbed: dict[str, str],
+    tmp_path: Path,
+    strike: Strike,
+    jobs: int,
+    checkpoint: bool,
+) -> None:
+    copy = pair.copy(tmp_path / "clone")
+    since = now()
+    with driver(copy, GRPO, *LONGER) as process:
+        wait_until(lambda: step_of(copy) >= 2, 180, lambda: (copy.folder / "driver.log").read_text()[-3000:])
+        job = running(cluster)
+        strike(cluster, copy, job)
+        log = finish(copy, process)
+    continued = [int(step) for step in re.findall(r"continuing from \S+checkpoint-(\d+)", log)]
+    assert len(continued) == 1
+    assert 2 <= continued[0] < 16
+    if checkpoint:
+        assert "told to end: a checkpoint at step" in log
+    assert hashes(copy.folder / "results/smoke/grpo") == undisturbed
+    assert restarts(copy) == "1"
+    seen = {j["JobIDRaw"] for j in sacct(cluster, since) if j["JobName"] == "tpru-smoke-grpo"}
+    assert len(seen) == jobs, "SLURM starts the same job again; only a dead rank costs a new one"
+
+
+def test_a_real_time_limit(
+    cluster: Cluster, pair: Workspace, undisturbed: dict[str, str], tmp_path: Path
+) -> None:
+    """As above, but SLURM itself says when: a limit of two minutes, and a training that takes longer."""
+    copy = pair.copy(tmp_path / "clone")
+    site(copy, grpo_runtime=2, _warning_s=30)
+    slower = [LONGER[0], LONGER[1], LONGER[2].replace("grpo.steps=16", "grpo.steps=160")]
+    since = now()
+    with driver(copy, GRPO, *slower) as process:
+        wait_until(
+            lambda: (
+                "goes back to the queue" in (copy.folder / "results/smoke/logs/grpo.log").read_text()
+                if (copy.folder / "results/smoke/logs/grpo.log").exists()
+                else False
+            ),
+            240,
+            lambda: (copy.folder / "driver.log").read_text()[-3000:],
+        )
+        at = step_of(copy)
+        assert at > 0
+        log_path = copy.folder / "results/smoke/logs/grpo.log"
+        wait_until(lambda: f"checkpoint-{at}" in log_path.read_text(), 120)
+        assert process.poll() is None, "Snakemake goes on waiting for the same job"
+        jobs = {j["JobIDRaw"] for j in sacct(cluster, since) if j["JobName"] == "tpru-smoke-grpo"}
+        assert len(jobs) == 1
+        os.killpg(process.pid, signal.SIGINT)
+        process.wait(timeout=60)
+    wait_until(lambda: not running(cluster), 60)
+    assert not cluster.run("squeue", "-h", "-n", "tpru-smoke-grpo", "-o", "%i"), "Ctrl-C ends it for good"
+
+
+def test_a_driver_that_died_takes_over_what_runs(
+    cluster: Cluster, pair: Workspace, undisturbed: dict[str, str], tmp_path: Path
+) -> None:
+    copy = pair.copy(tmp_path / "clone")
+    since = now()
+    with driver(copy, GRPO, *LONGER) as process:
+        wait_until(lambda: step_of(copy) >= 2, 180)
+        job = running(cluster)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    assert running(cluster) == job, "jobs outlive their driver"
+    other = [LONGER[0], LONGER[1], LONGER[2].replace('"]', '","grpo.beta=0.5"]')]
+    refused = copy.run(copy.snakemake(GRPO, *other, "--retries", "0", profile="slurm"), check=False)
+    assert refused.returncode
+    assert f"job {job} still computes smoke grpo from another configuration" in refused.stderr
+    with driver(copy, GRPO, *LONGER) as process:
+        finish(copy, process)
+    assert f"job {job} already computes this" in (copy.folder / "driver.log").read_text()
+    assert hashes(copy.folder / "results/smoke/grpo") == undisturbed
+    seen = [j["JobIDRaw"] for j in sacct(cluster, since) if j["JobName"] == "tpru-smoke-grpo"]
+    assert seen == [job], "nothing is trained twice"
+
+
+def test_a_job_that_ended_without_its_driver_counts(
+    cluster: Cluster, pair: Workspace, undisturbed: dict[str, str], tmp_path: Path
+) -> None:
+    copy = pair.copy(tmp_path / "clone")
+    with driver(copy, GRPO, *LONGER) as process:
+        wait_until(lambda: step_of(copy) >= 2, 180)
+        job = running(cluster)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    cluster.wait_for_state(job, "COMPLETED", 240)
+    assert hashes(copy.folder / "results/smoke/grpo") == undisturbed
+    plan = copy.run(copy.snakemake("-n", GRPO, *LONGER, profile="slurm"))
+    assert "Nothing to be done" in plan.stdout + plan.stderr
+    # Snakemake was not there to note what it was made from; its run.json tells.
+    other = [LONGER[0], LONGER[1], LONGER[2].replace('"]', '","grpo.beta=0.5"]')]
+    plan = copy.run(copy.snakemake("-n", GRPO, *other, profile="slurm"))
+    assert re.search(r"^grpo\s+1$", plan.stdout + plan.stderr, re.MULTILINE)
