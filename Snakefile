@@ -8,7 +8,7 @@ from snakemake.utils import min_version
 
 min_version("9.19")
 
-from tpru import pipeline
+from tpru import pipeline, shards
 
 PLAN = pipeline.plan(config)
 
@@ -17,6 +17,7 @@ wildcard_constraints:
     source="|".join(PLAN.sources),
     model="|".join(PLAN.models),
     benchmark="|".join(PLAN.benchmarks),
+    shard=shards.SHARD,
 
 
 onstart:

@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tpru.config.compose import ON_REQUEST, compose, freeze, leaves, unit_config, unit_names
+from tpru.config.compose import ON_REQUEST, compose, freeze, leaves, shard_numbers, unit_config, unit_names
 from tpru.config.schema import Config
 from tpru.errors import ConfigError, TpruError
-from tpru.files import short_hash, write_json, written_whole
+from tpru.files import read_json, short_hash, write_json, written_whole
+from tpru.shards import shard_names
 
 PLAN_VARIABLE = "TPRU_PLAN"
 COMMAND_VARIABLE = "TPRU_COMMAND"
@@ -38,10 +39,11 @@ class Plan:
 
     config: Config
     overrides: tuple[str, ...]
+    shards: dict[str, int]
 
     @property
     def units(self) -> list[str]:
-        """All units in the order of the DAG."""
+        """All units in the order of the DAG, without shards."""
         return unit_names(self.config)
 
     @property
@@ -71,14 +73,28 @@ class Plan:
         """``run.json`` of a unit, or nothing where the experiment does without it."""
         return [self.path(f"{unit}/run.json")] if unit in self.units else []
 
+    def shard_files(self, unit: str) -> Callable[[Any], list[str]]:
+        """An input function: ``run.json`` of the shards that a unit gathers (with wildcards), often none."""
+
+        def files(wildcards: Any) -> list[str]:
+            whole = unit.format(**dict(wildcards))
+            return [self.path(f"{name}/run.json") for name in shard_names(whole, self.shards.get(whole, 1))]
+
+        return files
+
     def weights(self, wildcards: Any) -> str:
         """``run.json`` of the stage whose weights a model name stands for."""
         return self.path(f"{WEIGHTS_FROM[wildcards.model]}/run.json")
 
-    def command(self, unit: str) -> str:
-        """Shell line of a unit's stage. ``exec`` hands signals to Python; the log keeps all output."""
+    def command(self, unit: str, gathers: bool = False) -> str:
+        """Shell line of a unit's stage. ``exec`` hands signals to Python; the log keeps all output.
+
+        A stage that ``gathers`` is told how many shards its rule has among its input.
+        """
+        shards = "export TPRU_SHARDS=$(echo {input.shards} | wc -w); " if gathers else ""
         name = plan_name(unit.replace("{", "{wildcards."))
         return (
+            f"{shards}"
             "export TPRU_THREADS={threads} OMP_NUM_THREADS={threads} PYTHONUNBUFFERED=1; "
             f"exec {sys.executable} -m tpru.stages.{unit.split('/')[0]} "
             f'-cp "${PLAN_VARIABLE}" -cn {name} > {{log}} 2>&1'
@@ -113,8 +129,42 @@ def _plan(snakemake_config: dict[str, Any]) -> Plan:
     frozen = os.environ.get(PLAN_VARIABLE)
     if frozen:
         saved = json.loads((Path(frozen) / "plan.json").read_text(encoding="utf-8"))
-        return Plan(Config(**saved["config"]), tuple(saved["overrides"]))
-    return Plan(compose(experiment, list(overrides)), overrides)
+        return Plan(Config(**saved["config"]), tuple(saved["overrides"]), saved["shards"])
+    config = compose(experiment, list(overrides))
+    return Plan(config, overrides, chosen_shards(config))
+
+
+def chosen_shards(config: Config) -> dict[str, int]:
+    """How many shards make each unit that shards can make.
+
+    As many as configured; but a unit that stands and reads the same values as when it was made keeps the
+    number it was made with. To Snakemake another set of input files is a reason to rerun it and
+    everything after it, and the number of shards changes no result.
+    """
+    chosen = {}
+    configured = shard_numbers(config)
+    for source in config.sources:
+        read_at = 0.0  # when what the unit reads was written
+        for unit in (f"download/{source}", f"extract/{source}"):
+            path = Path("results") / config.name / unit / "run.json"
+            made_at, made_of = _made(path, unit_config(config, unit))
+            stands = made_at >= read_at
+            read_at = made_at if stands else float("inf")
+            if unit in configured:
+                chosen[unit] = made_of if stands else configured[unit]
+    return chosen
+
+
+def _made(path: Path, config: dict[str, Any]) -> tuple[float, int]:
+    """When a unit was made of these values, and of how many shards; -1 where it was not."""
+    try:
+        made_at, record = path.stat().st_mtime, read_json(path)
+    except (OSError, ValueError):
+        return -1.0, 1
+    if leaves(record["config"]) != leaves(config):
+        return -1.0, 1
+    shards = [unit for unit in record["inputs"] if unit.startswith(f"{record['unit']}/")]
+    return made_at, len(shards) or 1
 
 
 def on_start(made: Plan) -> None:
@@ -140,8 +190,13 @@ def command_line() -> str:
 
 def write_plan(made: Plan) -> Path:
     """Write the resolved config of every unit, once for each content; return the folder."""
-    saved = {"config": made.config.model_dump(mode="json"), "overrides": list(made.overrides)}
-    parts = {unit: unit_config(made.config, unit) for unit in (*made.units, *ON_REQUEST)}
+    saved = {
+        "config": made.config.model_dump(mode="json"),
+        "overrides": list(made.overrides),
+        "shards": made.shards,
+    }
+    shards = [name for unit, of in made.shards.items() for name in shard_names(unit, of)]
+    parts = {unit: unit_config(made.config, unit) for unit in (*made.units, *shards, *ON_REQUEST)}
     folder = Path(made.path(f"plans/{short_hash([saved, parts])}")).absolute()
     if not folder.exists():
         with written_whole(folder) as temporary:
