@@ -137,34 +137,36 @@ def _plan(snakemake_config: dict[str, Any]) -> Plan:
 def chosen_shards(config: Config) -> dict[str, int]:
     """How many shards make each unit that shards can make.
 
-    As many as configured; but a unit that stands and reads the same values as when it was made keeps the
-    number it was made with. To Snakemake another set of input files is a reason to rerun it and
-    everything after it, and the number of shards changes no result.
+    As many as configured; but a unit that stands keeps the number it was made with. To Snakemake another
+    set of input files is a reason to rerun it and everything after it, and the number of shards changes
+    no result.
     """
     chosen = {}
     configured = shard_numbers(config)
     for source in config.sources:
-        read_at = 0.0  # when what the unit reads was written
+        reads: dict[str, str] = {}
         for unit in (f"download/{source}", f"extract/{source}"):
-            path = Path("results") / config.name / unit / "run.json"
-            made_at, made_of = _made(path, unit_config(config, unit))
-            stands = made_at >= read_at
-            read_at = made_at if stands else float("inf")
+            folder = Path("results") / config.name / unit
+            record = _standing(folder, unit_config(config, unit), reads)
+            reads = {unit: record["fingerprint"] if record else ""}
             if unit in configured:
-                chosen[unit] = made_of if stands else configured[unit]
+                chosen[unit] = _made_of(record) if record else configured[unit]
     return chosen
 
 
-def _made(path: Path, config: dict[str, Any]) -> tuple[float, int]:
-    """When a unit was made of these values, and of how many shards; -1 where it was not."""
+def _standing(folder: Path, config: dict[str, Any], reads: dict[str, str]) -> dict[str, Any] | None:
+    """``run.json`` of a unit that was made of these values and of these inputs (fingerprints), else None."""
     try:
-        made_at, record = path.stat().st_mtime, read_json(path)
+        record: dict[str, Any] = read_json(folder / "run.json")
     except (OSError, ValueError):
-        return -1.0, 1
-    if leaves(record["config"]) != leaves(config):
-        return -1.0, 1
-    shards = [unit for unit in record["inputs"] if unit.startswith(f"{record['unit']}/")]
-    return made_at, len(shards) or 1
+        return None
+    same = leaves(record["config"]) == leaves(config) and reads.items() <= record["inputs"].items()
+    return record if same else None
+
+
+def _made_of(record: dict[str, Any]) -> int:
+    """How many shards a unit was gathered from, 1 where it was made at once."""
+    return sum(unit.startswith(f"{record['unit']}/") for unit in record["inputs"]) or 1
 
 
 def on_start(made: Plan) -> None:
