@@ -8,15 +8,17 @@ from snakemake.utils import min_version
 
 min_version("9.19")
 
-from tpru import pipeline
+from tpru import pipeline, shards
 
 PLAN = pipeline.plan(config, workflow.resource_settings.overwrite_resources)
+workflow.dag_settings.forcerun |= pipeline.made_otherwise(PLAN)
 
 
 wildcard_constraints:
     source="|".join(PLAN.sources),
     model="|".join(PLAN.models),
     benchmark="|".join(PLAN.benchmarks),
+    shard=shards.SHARD,
 
 
 onstart:

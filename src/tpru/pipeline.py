@@ -15,15 +15,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tpru.config.compose import ON_REQUEST, compose, freeze, leaves, unit_config, unit_names
+from tpru.config.compose import ON_REQUEST, compose, freeze, leaves, shard_numbers, unit_config, unit_names
 from tpru.config.devices import passes_per_update
 from tpru.config.schema import Config
 from tpru.errors import ConfigError, TpruError
-from tpru.files import short_hash, write_json, written_whole
+from tpru.files import read_json, short_hash, write_json, written_whole
+from tpru.shards import shard_names
 
 PLAN_VARIABLE = "TPRU_PLAN"
 COMMAND_VARIABLE = "TPRU_COMMAND"
 EXPORTS = "export TPRU_THREADS={threads} OMP_NUM_THREADS={threads} PYTHONUNBUFFERED=1;"
+NEW_LOG = 'if [ "${{SLURM_RESTART_COUNT:-0}}" = 0 ]; then : > {log}; fi;'
 TRAININGS = ("sft", "sft_continued", "grpo", "grpo_from_base")
 WEIGHTS_FROM = {
     "base": "base_model",
@@ -41,10 +43,11 @@ class Plan:
 
     config: Config
     overrides: tuple[str, ...]
+    shards: dict[str, int]
 
     @property
     def units(self) -> list[str]:
-        """All units in the order of the DAG."""
+        """All units in the order of the DAG, without shards."""
         return unit_names(self.config)
 
     @property
@@ -74,13 +77,26 @@ class Plan:
         """``run.json`` of a unit, or nothing where the experiment does without it."""
         return [self.path(f"{unit}/run.json")] if unit in self.units else []
 
+    def shard_files(self, unit: str) -> Callable[[Any], list[str]]:
+        """An input function: ``run.json`` of the shards that a unit gathers (with wildcards), often none."""
+
+        def files(wildcards: Any) -> list[str]:
+            whole = unit.format(**dict(wildcards))
+            return [self.path(f"{name}/run.json") for name in shard_names(whole, self.shards.get(whole, 1))]
+
+        return files
+
     def weights(self, wildcards: Any) -> str:
         """``run.json`` of the stage whose weights a model name stands for."""
         return self.path(f"{WEIGHTS_FROM[wildcards.model]}/run.json")
 
-    def command(self, unit: str) -> str:
-        """Shell line of a unit's stage. ``exec`` hands signals to Python; the log keeps all output."""
-        return f"{EXPORTS} exec {sys.executable} -m {self._stage(unit)} > {{log}} 2>&1"
+    def command(self, unit: str, gathers: bool = False) -> str:
+        """Shell line of a unit's stage. ``exec`` hands signals to Python; the log keeps all output.
+
+        A stage that ``gathers`` is told how many shards its rule has among its input.
+        """
+        shards = "export TPRU_SHARDS=$(echo {input.shards} | wc -w); " if gathers else ""
+        return f"{shards}{EXPORTS} exec {sys.executable} -m {self._stage(unit)} > {{log}} 2>&1"
 
     def training_command(self, unit: str) -> str:
         """The same for a stage that may be several processes on several machines.
@@ -88,8 +104,9 @@ class Plan:
         A job that SLURM starts again goes on in its log.
         """
         return (
-            f'{EXPORTS} if [ "${{{{SLURM_RESTART_COUNT:-0}}}}" = 0 ]; then : > {{log}}; fi; exec {sys.executable} -m tpru.launch --folder {self.path(unit)} "
-            f"--nodes {{resources.nodes}} --processes {{resources.gpu}} -- {self._stage(unit)} >> {{log}} 2>&1"
+            f"{EXPORTS} {NEW_LOG} exec {sys.executable} -m tpru.launch --folder {self.path(unit)} "
+            f"--nodes {{resources.nodes}} --processes {{resources.gpu}} -- {self._stage(unit)} "
+            ">> {log} 2>&1"
         )
 
     def _stage(self, unit: str) -> str:
@@ -131,8 +148,66 @@ def _plan(snakemake_config: dict[str, Any]) -> Plan:
     frozen = os.environ.get(PLAN_VARIABLE)
     if frozen:
         saved = json.loads((Path(frozen) / "plan.json").read_text(encoding="utf-8"))
-        return Plan(Config(**saved["config"]), tuple(saved["overrides"]))
-    return Plan(compose(experiment, list(overrides)), overrides)
+        return Plan(Config(**saved["config"]), tuple(saved["overrides"]), saved["shards"])
+    config = compose(experiment, list(overrides))
+    return Plan(config, overrides, chosen_shards(config))
+
+
+def chosen_shards(config: Config) -> dict[str, int]:
+    """How many shards make each unit that shards can make.
+
+    As many as configured; but a unit that stands keeps the number it was made with. To Snakemake another
+    set of input files is a reason to rerun it and everything after it, and the number of shards changes
+    no result.
+    """
+    chosen = {}
+    configured = shard_numbers(config)
+    for source in config.sources:
+        reads: dict[str, str] = {}
+        for unit in (f"download/{source}", f"extract/{source}"):
+            folder = Path("results") / config.name / unit
+            record = _standing(folder, unit_config(config, unit), reads)
+            reads = {unit: record["fingerprint"] if record else ""}
+            if unit in configured:
+                chosen[unit] = _made_of(record) if record else configured[unit]
+    return chosen
+
+
+def _standing(folder: Path, config: dict[str, Any], reads: dict[str, str]) -> dict[str, Any] | None:
+    """``run.json`` of a unit that was made of these values and of these inputs (fingerprints), else None."""
+    record = _record(folder)
+    same = record and leaves(record["config"]) == leaves(config)
+    return record if record and same and reads.items() <= record["inputs"].items() else None
+
+
+def _record(folder: Path) -> dict[str, Any] | None:
+    try:
+        record: dict[str, Any] = read_json(folder / "run.json")
+    except (OSError, ValueError):
+        return None
+    return record
+
+
+def made_otherwise(made: Plan) -> frozenset[str]:
+    """Outputs that stand and were made of other values than this experiment has now.
+
+    Snakemake remembers what its own jobs were made of. Of a job that ended while no driver was there, or
+    where its records were deleted, it knows nothing and would take what stands; ``run.json`` still tells.
+    Empty inside a job, which makes what it was submitted for.
+    """
+    if PLAN_VARIABLE in os.environ:
+        return frozenset()
+    records = {unit: _record(Path(made.path(unit))) for unit in made.units}
+    return frozenset(
+        made.path(f"{unit}/run.json")
+        for unit, record in records.items()
+        if record and leaves(record["config"]) != leaves(unit_config(made.config, unit))
+    )
+
+
+def _made_of(record: dict[str, Any]) -> int:
+    """How many shards a unit was gathered from, 1 where it was made at once."""
+    return sum(unit.startswith(f"{record['unit']}/") for unit in record["inputs"]) or 1
 
 
 def check_devices(made: Plan, resources: Mapping[str, Any]) -> None:
@@ -186,8 +261,13 @@ def command_line() -> str:
 
 def write_plan(made: Plan) -> Path:
     """Write the resolved config of every unit, once for each content; return the folder."""
-    saved = {"config": made.config.model_dump(mode="json"), "overrides": list(made.overrides)}
-    parts = {unit: unit_config(made.config, unit) for unit in (*made.units, *ON_REQUEST)}
+    saved = {
+        "config": made.config.model_dump(mode="json"),
+        "overrides": list(made.overrides),
+        "shards": made.shards,
+    }
+    shards = [name for unit, of in made.shards.items() for name in shard_names(unit, of)]
+    parts = {unit: unit_config(made.config, unit) for unit in (*made.units, *shards, *ON_REQUEST)}
     folder = Path(made.path(f"plans/{short_hash([saved, parts])}")).absolute()
     if not folder.exists():
         with written_whole(folder) as temporary:

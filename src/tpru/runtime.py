@@ -23,6 +23,11 @@ def threads() -> int:
     return max(1, min(asked, given) // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
 
 
+def shards() -> int:
+    """How many shards of this unit there are to gather (``$TPRU_SHARDS``, set by its rule), else 1."""
+    return int(os.environ.get("TPRU_SHARDS", "0")) or 1
+
+
 def progress(values: Iterable[Value], what: str, total: int | None = None) -> Iterator[Value]:
     """Iterate with a progress bar and the time left; in a log file it prints a line every 5 s."""
     interactive = sys.stderr.isatty()

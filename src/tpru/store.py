@@ -87,22 +87,29 @@ def write_records(path: Path, record_type: type[Record], records: Iterable[Recor
 
 
 def read_records(path: Path, record_type: type[Record]) -> list[Record]:
-    """Read all records of a Parquet file.
+    """Read all records of a Parquet file; raises as :func:`iter_records` does."""
+    return list(iter_records(path, record_type))
+
+
+def iter_records(path: Path, record_type: type[Record]) -> Iterator[Record]:
+    """The records of a Parquet file in order; memory holds one row group (1,000) at a time.
 
     Raises:
         UpstreamError: the file is missing or has other columns than the record type.
     """
     if not path.exists():
         raise UpstreamError(f"{path} is missing: run the stage that writes it again")
-    table = pq.read_table(path)
     expected = set(schema_of(record_type).names)
-    if set(table.column_names) != expected:
-        raise UpstreamError(
-            f"{path} has the columns {sorted(table.column_names)}, expected {sorted(expected)}: it was "
-            "written by another version; run the stage that writes it again"
-        )
     hints = typing.get_type_hints(record_type)
-    return [record_type(**{k: _from_plain(hints[k], v) for k, v in row.items()}) for row in table.to_pylist()]
+    with pq.ParquetFile(path) as file:
+        if set(file.schema_arrow.names) != expected:
+            raise UpstreamError(
+                f"{path} has the columns {sorted(file.schema_arrow.names)}, expected {sorted(expected)}: "
+                "it was written by another version; run the stage that writes it again"
+            )
+        for group in range(file.num_row_groups):
+            for row in file.read_row_group(group).to_pylist():
+                yield record_type(**{k: _from_plain(hints[k], v) for k, v in row.items()})
 
 
 def _batches(values: Iterable[Record], size: int) -> Iterator[list[Record]]:

@@ -220,4 +220,4 @@ def test_the_audit_is_planned_but_no_part_of_the_dag(tmp_path: Path, monkeypatch
     assert "audit" not in unit_names(config)
     assert set(unit_config(config, "audit")) == {"name", "unit", "seed", "audit"}
     monkeypatch.chdir(tmp_path)
-    assert (write_plan(Plan(config, ())) / "audit.yaml").exists()
+    assert (write_plan(Plan(config, (), {})) / "audit.yaml").exists()

@@ -55,7 +55,7 @@ def test_a_batch_that_does_not_spread_is_refused_with_its_numbers() -> None:
 
 
 def made() -> pipeline.Plan:
-    return pipeline.Plan(CONFIG, ())
+    return pipeline.Plan(CONFIG, (), {})
 
 
 @pytest.mark.parametrize("rule", pipeline.TRAININGS)

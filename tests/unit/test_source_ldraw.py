@@ -97,6 +97,7 @@ def config(sets: Path, **changes: Any) -> LdrawSource:
         "licence": "CC-BY-2.0",
         "citation": "c",
         "extract": {},
+        "shards": 1,
         "path": str(sets / "models"),
         "parts": str(sets / "ldraw"),
         "size": 64,

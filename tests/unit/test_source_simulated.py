@@ -41,6 +41,7 @@ def source(**changes: Any) -> SimulatedSource:
         "licence": "Apache-2.0",
         "citation": "nobody",
         "extract": {},
+        "shards": 1,
         "episodes": LevelCounts(L1=5, L2=2, L3=3),
         "size": 112,
         "first_seed": 10,

@@ -2,7 +2,24 @@
 # all of them; the slurm profile sets what a node has.
 
 
+rule download_shard:
+    output:
+        PLAN.path("download/{source}/{shard}/run.json"),
+    log:
+        PLAN.path("logs/download/{source}-{shard}.log"),
+    conda:
+        "../../environment.yml"
+    threads: 64
+    params:
+        leaves=PLAN.leaves("download/{source}/{shard}"),
+    shell:
+        PLAN.command("download/{source}/{shard}")
+
+
+# Makes the source, or gathers its shards where there are any.
 rule download:
+    input:
+        shards=PLAN.shard_files("download/{source}"),
     output:
         PLAN.path("download/{source}/run.json"),
     log:
@@ -13,12 +30,29 @@ rule download:
     params:
         leaves=PLAN.leaves("download/{source}"),
     shell:
-        PLAN.command("download/{source}")
+        PLAN.command("download/{source}", gathers=True)
+
+
+rule extract_shard:
+    input:
+        download=PLAN.path("download/{source}/run.json"),
+    output:
+        PLAN.path("extract/{source}/{shard}/run.json"),
+    log:
+        PLAN.path("logs/extract/{source}-{shard}.log"),
+    conda:
+        "../../environment.yml"
+    threads: 64
+    params:
+        leaves=PLAN.leaves("extract/{source}/{shard}"),
+    shell:
+        PLAN.command("extract/{source}/{shard}")
 
 
 rule extract:
     input:
         download=PLAN.path("download/{source}/run.json"),
+        shards=PLAN.shard_files("extract/{source}"),
     output:
         PLAN.path("extract/{source}/run.json"),
     log:
@@ -29,7 +63,7 @@ rule extract:
     params:
         leaves=PLAN.leaves("extract/{source}"),
     shell:
-        PLAN.command("extract/{source}")
+        PLAN.command("extract/{source}", gathers=True)
 
 
 rule describe:

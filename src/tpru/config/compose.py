@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from tpru.config.schema import Config, ExtractConfig
 from tpru.errors import BatchError, ConfigError
 from tpru.files import canonical_json
+from tpru.shards import WHOLE, split_name
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 CONF = REPOSITORY / "conf"
@@ -98,7 +99,7 @@ def _written(location: tuple[int | str, ...]) -> str:
 
 
 def unit_names(config: Config) -> list[str]:
-    """All units of an experiment in the order of the DAG, without those that run on request."""
+    """All units of an experiment in the order of the DAG, without shards and those that run on request."""
     models = [f"evaluate/{m}/{b}" for m in config.evaluate.models for b in config.benchmarks]
     return [
         *(f"download/{s}" for s in config.sources),
@@ -116,16 +117,26 @@ def unit_names(config: Config) -> list[str]:
     ]
 
 
+def shard_numbers(config: Config) -> dict[str, int]:
+    """The units that shards can make, and how many each is configured to have; 1 is the unit alone."""
+    numbers = {f"download/{s}": v.shards for s, v in config.sources.items() if v.sharded_download}
+    return numbers | {f"extract/{s}": v.shards for s, v in config.sources.items()}
+
+
 def unit_config(config: Config, unit: str) -> dict[str, Any]:
     """The resolved values that one unit reads, as plain containers.
+
+    A shard reads what its unit reads. How many there are is no value that a result depends on, and in
+    none of them.
 
     Raises:
         ConfigError: there is no such unit in this experiment.
     """
+    whole_unit, shard = split_name(unit)
     known = [*unit_names(config), *ON_REQUEST]
-    if unit not in known:
+    if whole_unit not in (known if shard == WHOLE else shard_numbers(config)):
         raise ConfigError(f"unit {unit!r} is not one of {known}")
-    stage, _, rest = unit.partition("/")
+    stage, _, rest = whole_unit.partition("/")
     whole = config.model_dump(mode="json")
     model = whole["model"]
     sources = sorted(whole["sources"])
@@ -153,7 +164,7 @@ def unit_config(config: Config, unit: str) -> dict[str, Any]:
         "audit": {"audit": whole["audit"]},
     }
     if stage == "download":
-        source = {k: v for k, v in whole["sources"][rest].items() if k != "extract"}
+        source = {k: v for k, v in whole["sources"][rest].items() if k not in ("extract", "shards")}
         parts["download"] = {"source": source}
     elif stage == "extract":
         merged = {**whole["extract"], **whole["sources"][rest]["extract"]}

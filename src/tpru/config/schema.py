@@ -5,7 +5,7 @@ Hydra composes the YAML files and refuses unknown overrides; these models check 
 default could hide, so there are none: every value stands in ``conf/`` beside its explanation.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -51,10 +51,14 @@ class ExtractConfig(Strict):
 class SourceBase(Strict):
     """What every source has: ``extract`` overrides the extract group for this source alone."""
 
+    # Whether its download computes something that several jobs can share; else it only lists what is there.
+    sharded_download: ClassVar[bool] = False
+
     scenario: Scenario
     licence: str
     citation: str
     extract: dict[str, Any]
+    shards: Positive
 
 
 class LevelCounts(Strict):
@@ -67,6 +71,8 @@ class LevelCounts(Strict):
 
 class SimulatedSource(SourceBase):
     """conf/source/simulated_*.yaml: an embedded simulator."""
+
+    sharded_download: ClassVar[bool] = True
 
     kind: Literal["simulated"]
     episodes: LevelCounts
@@ -104,6 +110,8 @@ class ScreenAgentSource(SourceBase):
 
 class LdrawSource(SourceBase):
     """conf/source/ldraw.yaml: building sets as LDraw models, built step by step."""
+
+    sharded_download: ClassVar[bool] = True
 
     kind: Literal["ldraw"]
     path: str

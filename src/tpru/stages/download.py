@@ -4,11 +4,16 @@ Simulated sources also write ``states.parquet``: boxes, masks, states of objects
 
     python -m tpru.stages.download experiment=demo unit=download/robot
 
+A shard (``unit=download/robot/0of4``) makes its part of the episodes. The unit then reads the trajectories
+from its shards in place of the source, and all else is the same: the files, and what is checked of them.
+
 Everything that can be checked without decoding videos is checked here, before anything is computed.
 """
 
 import shutil
 from collections import Counter
+from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 
 import pyarrow as pa
@@ -19,23 +24,25 @@ from tpru.config.schema import Source
 from tpru.errors import EmptySourceError, SplitError
 from tpru.files import written_whole
 from tpru.records import FrameState, Trajectory
-from tpru.run import Run, say, stage
-from tpru.runtime import progress, threads
-from tpru.store import write_records
-from tpru.trajectories.source_data import SourceData
+from tpru.run import Run, Upstream, say, stage
+from tpru.runtime import progress, shards, threads
+from tpru.shards import WHOLE, Shard, shard_names, split_name
+from tpru.store import iter_records, write_records
+from tpru.trajectories.media import EmbeddedParquet
+from tpru.trajectories.source_data import SourceData, SourceTrajectory
 from tpru.trajectories.sources import episodes, ldraw, lerobot, screenagent, simulated
 
 MEDIA = pa.schema([("trajectory_id", pa.string()), ("frames", pa.list_(pa.binary()))])
 
 
-def read_source(run: Run, name: str) -> SourceData:
-    """The trajectories of the configured source."""
-    config = TypeAdapter(Source).validate_python({**run.config["source"], "extract": {}})
-    values = {"name": name, **config.model_dump(exclude={"kind", "extract"})}
+def read_source(run: Run, name: str, shard: Shard) -> SourceData:
+    """The trajectories of a shard of the configured source."""
+    config = TypeAdapter(Source).validate_python({**run.config["source"], "extract": {}, "shards": 1})
+    values = {"name": name, **config.model_dump(exclude={"kind", "extract", "shards"})}
     if config.kind == "simulated":
-        return simulated.read(name, config, run.seed, threads())
+        return simulated.read(name, config, run.seed, threads(), shard)
     if config.kind == "ldraw":
-        return ldraw.read(name, config, threads())
+        return ldraw.read(name, config, threads(), shard)
     if config.kind == "lerobot":
         return lerobot.read(lerobot.LeRobotConfig(**values))
     if config.kind == "screenagent":
@@ -46,27 +53,56 @@ def read_source(run: Run, name: str) -> SourceData:
     return episodes.read(episodes.EpisodesConfig(**values))
 
 
+def gather(run: Run, of: int) -> SourceData:
+    """What the shards of a unit made, in their order; memory holds one trajectory at a time."""
+    made = [run.upstream(unit) for unit in shard_names(run.unit, of)]
+    facts = made[0].record["facts"]
+    trajectories = (entry for shard in made for entry in read_shard(shard))
+    total = sum(int(shard.record["metrics"]["trajectories"]) for shard in made)
+    return SourceData(trajectories, facts["licence"], facts["citation"], total)
+
+
+def read_shard(made: Upstream) -> Iterator[SourceTrajectory]:
+    """The trajectories that a shard wrote, as its source gave them."""
+    media = EmbeddedParquet(made.path("media.parquet"))
+    # States stand in the order of the trajectories; not every trajectory has some.
+    states = groupby(iter_records(made.path("states.parquet"), FrameState), lambda s: s.trajectory_id)
+    name, own = next(states, ("", iter(())))
+    for trajectory in iter_records(made.path("trajectories.parquet"), Trajectory):
+        wanted = trajectory.trajectory_id
+        frames = tuple(media.read(wanted)) if trajectory.media.kind == "embedded" else ()
+        if name == wanted:
+            yield SourceTrajectory(trajectory, frames, tuple(own))
+            name, own = next(states, ("", iter(())))
+        else:
+            yield SourceTrajectory(trajectory, frames)
+
+
 @stage("download")
 def main(run: Run) -> None:
-    name = run.unit.split("/")[1]
-    data = read_source(run, name)
+    unit, shard = split_name(run.unit)
+    name = unit.split("/")[1]
+    gathers = shard == WHOLE and shards() > 1
+    data = gather(run, shards()) if gathers else read_source(run, name, shard)
     kept: list[Trajectory] = []
-    states: list[FrameState] = []
+
+    def states() -> Iterator[FrameState]:
+        for entry in progress(data, f"read {name}", data.total):
+            kept.append(entry.trajectory)
+            if entry.frames:
+                row = {"trajectory_id": entry.trajectory.trajectory_id, "frames": list(entry.frames)}
+                media.write_table(pa.Table.from_pylist([row], schema=MEDIA))
+            yield from entry.states
+
     with (
         written_whole(run.output("media.parquet")) as temporary,
         pq.ParquetWriter(temporary, MEDIA) as media,
     ):
-        for entry in progress(data, f"read {name}", data.total):
-            kept.append(entry.trajectory)
-            states += entry.states
-            if entry.frames:
-                row = {"trajectory_id": entry.trajectory.trajectory_id, "frames": list(entry.frames)}
-                media.write_table(pa.Table.from_pylist([row], schema=MEDIA))
-    if not kept:
+        write_records(run.output("states.parquet"), FrameState, states())
+    if not kept and shard == WHOLE:
         raise EmptySourceError(f"source {name} gave no trajectory: check its path and its filters")
     check_fixed_splits(kept)
     write_records(run.output("trajectories.parquet"), Trajectory, kept)
-    write_records(run.output("states.parquet"), FrameState, states)
     run.counts["trajectories"] = dict(Counter(t.scenario for t in kept))
     run.counts["families"] = dict(Counter(t.family or "unknown" for t in kept))
     run.metrics = {"trajectories": len(kept), "frames": sum(t.media.n_frames for t in kept)}

@@ -2,24 +2,37 @@
 
     python -m tpru.stages.extract experiment=demo unit=extract/robot
 
-Frames are streamed; trajectories are spread over all cores of the job.
+Frames are streamed; trajectories are spread over all cores of the job. A shard (``unit=extract/robot/0of4``)
+takes its part of the trajectories; the unit then gathers what its shards found.
 """
 
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tpru.config.schema import ExtractConfig
 from tpru.errors import EmptySourceError
 from tpru.records import FrameState, Sequence, Trajectory
 from tpru.run import Run, say, stage
-from tpru.runtime import progress, threads
-from tpru.store import read_records, write_frames, write_records
+from tpru.runtime import progress, shards, threads
+from tpru.shards import WHOLE, shard_names, split_name
+from tpru.store import FrameStore, iter_records, read_records, write_frames, write_records
 from tpru.trajectories.extraction import Extraction, Known, extract
 from tpru.trajectories.media import EmbeddedParquet, iter_frames
 
 Job = tuple[Trajectory, Path, ExtractConfig, dict[int, str]]
+
+
+@dataclass
+class Found:
+    """What extraction found; complete when its pictures have been gone through."""
+
+    sequences: list[Sequence] = field(default_factory=list)
+    rejected: Counter[str] = field(default_factory=Counter)
+    trajectories: int = 0
+    without: int = 0
 
 
 def extract_one(job: Job) -> Extraction:
@@ -34,50 +47,67 @@ def extract_one(job: Job) -> Extraction:
 def states_by_trajectory(path: Path) -> dict[str, dict[int, str]]:
     """The states of all things of every frame as one string, where a simulator recorded them."""
     out: dict[str, dict[int, str]] = {}
-    for state in read_records(path, FrameState):
+    for state in iter_records(path, FrameState):
         said = "; ".join(sorted(f"{t.name}: {t.state}" for t in state.things if t.state))
         out.setdefault(state.trajectory_id, {})[state.frame] = said
     return out
 
 
+def extract_all(jobs: list[Job], name: str, found: Found) -> Iterator[bytes]:
+    """Extract all trajectories in order; yield the pictures and add the rest to ``found``."""
+    with ProcessPoolExecutor(max_workers=threads()) as pool:
+        for done in progress(pool.map(extract_one, jobs), f"extract {name}", len(jobs)):
+            found.sequences.extend(done.sequences)
+            found.rejected.update(done.rejected)
+            found.trajectories += 1
+            found.without += not done.sequences
+            yield from done.pictures
+
+
+def gather(run: Run, of: int, found: Found) -> Iterator[bytes]:
+    """What the shards of a unit found, in their order: yield the pictures, add the rest to ``found``."""
+    for unit in shard_names(run.unit, of):
+        made = run.upstream(unit)
+        found.sequences.extend(read_records(made.path("sequences.parquet"), Sequence))
+        found.rejected.update(made.record["counts"]["rejected"])
+        found.trajectories += int(made.record["metrics"]["trajectories"])
+        found.without += int(made.record["metrics"]["trajectories_without_sequence"])
+        frames = FrameStore([made.path("frames.parquet")])
+        yield from map(frames.encoded, frames.ids_in_order())
+
+
 @stage("extract")
 def main(run: Run) -> None:
-    name = run.unit.split("/")[1]
+    unit, shard = split_name(run.unit)
+    name = unit.split("/")[1]
     source = run.upstream(f"download/{name}")
     config = ExtractConfig(**run.config["extract"])
-    trajectories = read_records(source.path("trajectories.parquet"), Trajectory)
-    media = source.path("media.parquet")
-    states = states_by_trajectory(source.path("states.parquet"))
-    sequences: list[Sequence] = []
-    rejected: Counter[str] = Counter()
-    without = 0
-
-    def pictures() -> Iterator[bytes]:
-        nonlocal without
-        with ProcessPoolExecutor(max_workers=threads()) as pool:
-            jobs = [(t, media, config, states.get(t.trajectory_id, {})) for t in trajectories]
-            for done in progress(pool.map(extract_one, jobs), f"extract {name}", len(jobs)):
-                sequences.extend(done.sequences)
-                rejected.update(done.rejected)
-                without += not done.sequences
-                yield from done.pictures
-
-    frames = write_frames(run.output("frames.parquet"), pictures())
-    if not sequences:
+    found = Found()
+    if shard == WHOLE and shards() > 1:
+        pictures = gather(run, shards(), found)
+    else:
+        trajectories = read_records(source.path("trajectories.parquet"), Trajectory)
+        media = source.path("media.parquet")
+        states = states_by_trajectory(source.path("states.parquet"))
+        jobs = [(t, media, config, states.get(t.trajectory_id, {})) for t in shard.block(trajectories)]
+        pictures = extract_all(jobs, name, found)
+    frames = write_frames(run.output("frames.parquet"), pictures)
+    rejected = dict(sorted(found.rejected.items()))
+    if not found.sequences and shard == WHOLE:
         raise EmptySourceError(
             f"no trajectory of {name} has {config.n_frames} distinct frames in a decidable order "
-            f"(rejected: {dict(rejected)}). Lower extract.min_change ({config.min_change}), "
+            f"(rejected: {rejected}). Lower extract.min_change ({config.min_change}), "
             f"extract.every ({config.every}) or extract.n_frames."
         )
-    write_records(run.output("sequences.parquet"), Sequence, sequences)
-    run.counts["rejected"] = dict(sorted(rejected.items()))
+    write_records(run.output("sequences.parquet"), Sequence, found.sequences)
+    run.counts["rejected"] = rejected
     run.metrics = {
-        "trajectories": len(trajectories),
-        "trajectories_without_sequence": without,
-        "sequences": len(sequences),
+        "trajectories": found.trajectories,
+        "trajectories_without_sequence": found.without,
+        "sequences": len(found.sequences),
         "frames": frames,
     }
-    say(f"{len(sequences)} sequences of {len(trajectories)} trajectories; rejected {dict(rejected)}")
+    say(f"{len(found.sequences)} sequences of {found.trajectories} trajectories; rejected {rejected}")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ when the parts added since the last one can be seen well; what is new is drawn o
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,6 +19,7 @@ from PIL import Image
 from tpru.config.schema import LdrawSource
 from tpru.errors import EmptySourceError, ManifestError
 from tpru.records import Media, Step, Trajectory
+from tpru.shards import WHOLE, Shard
 from tpru.simulators.assembly.raster import (
     Camera,
     Canvas,
@@ -60,15 +61,15 @@ class Placed:
 BuildStep = tuple[Placed, ...]
 
 
-def read(name: str, config: LdrawSource, workers: int) -> SourceData:
-    """Build the models of a folder on ``workers`` processes, in order of their names.
+def read(name: str, config: LdrawSource, workers: int, shard: Shard = WHOLE) -> SourceData:
+    """Build a shard of the models of a folder on ``workers`` processes, in order of their names.
 
-    All files that the models need are read and checked before the first picture is drawn. A model is a
+    All files that its models need are read and checked before the first picture is drawn. A model is a
     group of its own; one that gives a single picture is left out with a warning.
 
     Raises:
         ManifestError: a model or a part is missing or malformed, or has an unknown colour.
-        EmptySourceError: there is no model.
+        EmptySourceError: there is no model in the folder.
     """
     library = Library(Path(config.parts))
     paths = _model_paths(Path(config.path))[: config.max_models or None]
@@ -77,13 +78,14 @@ def read(name: str, config: LdrawSource, workers: int) -> SourceData:
             f"{config.path} holds no LDraw model; expected files {' or '.join(SUFFIXES)}: add some, or "
             "correct `path`"
         )
+    paths = shard.block(paths)
     for path in paths:
         Model(path, library).check()
     jobs = [(name, config, path) for path in paths]
     return SourceData(_build(jobs, workers), config.licence, config.citation, len(jobs))
 
 
-def _model_paths(folder: Path) -> list[Path]:
+def _model_paths(folder: Path) -> Sequence[Path]:
     if not folder.is_dir():
         raise ManifestError(f"the folder of LDraw models {folder} does not exist; correct `path`")
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)

@@ -1,6 +1,6 @@
 """The embedded simulators as a source: nothing is downloaded, the same seed gives the same bytes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from importlib import import_module
 
@@ -8,6 +8,7 @@ from PIL import Image
 
 from tpru.config.schema import SimulatedSource
 from tpru.records import LEVELS, Alternative, FrameState, Level, Media, Step, Thing, Trajectory
+from tpru.shards import WHOLE, Shard
 from tpru.simulators.episode import Episode, State
 from tpru.store import encode_png
 from tpru.trajectories.source_data import SourceData, SourceTrajectory
@@ -19,22 +20,23 @@ LEVEL_OFFSET: dict[Level, int] = {"L1": 0, "L2": 400_000, "L3": 700_000}
 Job = tuple[str, SimulatedSource, Level, int, int]  # name, config, level, number, seed
 
 
-def read(name: str, config: SimulatedSource, seed: int, workers: int) -> SourceData:
-    """Simulate the configured episodes of every level on ``workers`` processes, in order.
+def read(name: str, config: SimulatedSource, seed: int, workers: int, shard: Shard = WHOLE) -> SourceData:
+    """Simulate the episodes of a shard on ``workers`` processes, in order; all levels together are the whole.
 
     Each episode is its own group: layout, colours and goal come from its own seed. Episodes of L2 and L3
     are test only.
     """
     first = config.first_seed + SEEDS_APART * seed
-    jobs: list[Job] = [
+    jobs: Sequence[Job] = [
         (name, config, level, i, first + LEVEL_OFFSET[level] + i)
         for level in LEVELS
         for i in range(getattr(config.episodes, level))
     ]
+    jobs = shard.block(jobs)
     return SourceData(_simulate(jobs, workers), config.licence, config.citation, len(jobs))
 
 
-def _simulate(jobs: list[Job], workers: int) -> Iterator[SourceTrajectory]:
+def _simulate(jobs: Sequence[Job], workers: int) -> Iterator[SourceTrajectory]:
     with ProcessPoolExecutor(max_workers=workers) as pool:
         yield from pool.map(_one, jobs, chunksize=2)
 
