@@ -19,7 +19,7 @@ NOTHING = "Nothing to be done"
 
 def command(workspace: Workspace, shards: int, *flags: str) -> list[str]:
     chosen = ",".join(f'"sources.assembly.{value}"' for value in (*SMALL, f"shards={shards}"))
-    return workspace.snakemake(*flags, TARGET, "--config", "experiment=smoke", f"overrides=[{chosen}]")
+    return workspace.snakemake(TARGET, *flags, "--config", "experiment=smoke", f"overrides=[{chosen}]")
 
 
 def prepared(workspace: Workspace) -> dict[str, Any]:
