@@ -11,7 +11,7 @@ min_version("9.19")
 from tpru import pipeline, shards
 
 PLAN = pipeline.plan(config, workflow.resource_settings.overwrite_resources)
-workflow.dag_settings.forcerun |= pipeline.made_otherwise(PLAN)
+pipeline.rerun(workflow, PLAN)
 
 
 wildcard_constraints:

@@ -189,12 +189,7 @@ def _record(folder: Path) -> dict[str, Any] | None:
 
 
 def made_otherwise(made: Plan) -> frozenset[str]:
-    """Outputs that stand and were made of other values than this experiment has now.
-
-    Snakemake remembers what its own jobs were made of. Of a job that ended while no driver was there, or
-    where its records were deleted, it knows nothing and would take what stands; ``run.json`` still tells.
-    Empty inside a job, which makes what it was submitted for.
-    """
+    """Outputs that stand and were made of other values than this experiment has now; none inside a job."""
     if PLAN_VARIABLE in os.environ:
         return frozenset()
     records = {unit: _record(Path(made.path(unit))) for unit in made.units}
@@ -236,6 +231,24 @@ def check_devices(made: Plan, resources: Mapping[str, Any]) -> None:
 def _number(resource: Any) -> int:
     """A resource as Snakemake keeps it (boxed, the number may be text)."""
     return int(getattr(resource, "value", resource))
+
+
+def rerun(workflow: Any, made: Plan) -> None:
+    """Have made anew what stands and was made of other values.
+
+    Snakemake remembers what its own jobs were made of. Of a job that ended while no driver was there, and
+    where its records were deleted, it knows nothing and takes what stands; ``run.json`` still tells. Its
+    DAG takes such files from a private part, so that they are no targets: a test fails when it moves.
+    """
+    others = made_otherwise(made)
+    prepare = workflow._prepare_dag
+
+    def prepare_with_others(*arguments: Any, **named: Any) -> None:
+        prepare(*arguments, **named)
+        if "params" in {trigger.name.lower() for trigger in workflow.dag_settings.rerun_triggers}:
+            workflow.dag.forcefiles.update(others)
+
+    workflow._prepare_dag = prepare_with_others
 
 
 def on_start(made: Plan) -> None:

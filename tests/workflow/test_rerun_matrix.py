@@ -1,6 +1,7 @@
 """Which stages rerun after which edit: the promise that changing one number redoes only what depends on it."""
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,20 @@ def test_edit_that_changes_no_value(
     moved = text.replace(old, new, 1) if new else text.replace(old, "", 1) + old
     path.write_text(moved)
     assert planned(copy, []) == {}
+
+
+def test_what_snakemake_was_not_there_to_note(finished: Workspace, tmp_path: Path) -> None:
+    """Jobs that ended without their driver leave no record: their ``run.json`` tells what they were made of."""
+    copy = finished.copy(tmp_path / "copy")
+    shutil.rmtree(copy.folder / ".snakemake/metadata")
+    assert planned(copy, []) == {}
+    assert planned(copy, ["grpo.beta=0.02"]) == {"grpo": 1, "evaluate": 2, "report": 1}
+    # What was not asked for is left alone, and so is all where values are no reason.
+    sft = ["-n", "results/smoke/sft/run.json", "--config", "experiment=smoke", 'overrides=["grpo.beta=0.02"]']
+    times = ["-n", "all", "--rerun-triggers", "mtime", *sft[2:]]
+    for command in (sft, times):
+        done = copy.run(copy.snakemake(*command))
+        assert "Nothing to be done" in done.stdout + done.stderr
 
 
 def test_missing_output_of_a_stage_is_named(finished: Workspace, tmp_path: Path) -> None:
