@@ -153,7 +153,8 @@ def main() -> None:
     given = parser.parse_args()
     stage = [part for k, part in enumerate(given.stage) if k or part != "--"]
     shape = Shape(given.nodes, max(1, given.processes))
-    if not in_slurm():
+    # Within a step (srun by hand, or another executor's) no further one is started.
+    if not in_slurm() or (shape.nodes == 1 and "SLURM_STEP_ID" in os.environ):
         command = local_command(shape, stage)
         os.execv(command[0], command)
     job = this_job()

@@ -30,14 +30,13 @@ GRPO = "results/smoke/grpo/run.json"
 
 
 def site(workspace: Workspace, **changes: Any) -> None:
-    """Edit the profile as a site does: ``grpo_nodes=2`` sets what ``set-resources`` has for ``grpo:nodes``."""
+    """Edit the profile as a site does: ``grpo__nodes=2`` is the line ``grpo:nodes=2``."""
     path = workspace.folder / "workflow/profiles/slurm/profile.yaml"
     text = path.read_text()
     for key, value in changes.items():
-        rule, name = key.rsplit("_", 1) if not key.startswith("_") else ("", key[1:])
-        pattern = rf"(  - {rule}:{name}=).*" if rule else rf"(  - {name}=|{name}: ).*"
-        text, count = re.subn(pattern, rf"\g<1>{value}", text)
-        assert count == 1, key
+        name = key.replace("__", ":")
+        text, count = re.subn(rf"(?m)^(  - {name}=|{name.replace('_', '-')}: ).*", rf"\g<1>{value}", text)
+        assert count == 1, name
     path.write_text(text)
 
 
@@ -70,7 +69,7 @@ def started(cluster: Cluster) -> str:
 def whole(cluster: Cluster, started: str, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A fresh copy in which the literal command ran the smallest experiment to its end."""
     made = new_workspace(tmp_path_factory.mktemp("slurm") / "clone")
-    site(made, _seconds_between_status_checks=1)
+    site(made, seconds_between_status_checks=1)
     made.run(made.snakemake("all", *SMOKE, profile="slurm"))
     return made
 
@@ -104,7 +103,7 @@ def test_every_stage_ran_with_the_resources_it_asked_for(
 def pair(whole: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A copy whose trainings are two processes on two nodes, before GRPO."""
     made = whole.copy(tmp_path_factory.mktemp("pair") / "clone")
-    site(made, sft_nodes=2, grpo_nodes=2)
+    site(made, sft__nodes=2, grpo__nodes=2)
     made.run(made.snakemake("results/smoke/sft/run.json", *LONGER, profile="slurm"))
     log = (made.folder / "results/smoke/logs/sft.log").read_text()
     assert "2 processes train together" in log
@@ -261,7 +260,7 @@ def test_a_real_time_limit(
 ) -> None:
     """As above, but SLURM itself says when: a limit of two minutes, and a training that takes longer."""
     copy = pair.copy(tmp_path / "clone")
-    site(copy, grpo_runtime=2, _warning_s=30)
+    site(copy, grpo__runtime=2, warning_s=30)
     slower = [LONGER[0], LONGER[1], LONGER[2].replace("grpo.steps=16", "grpo.steps=160")]
     since = now()
     with driver(copy, GRPO, *slower) as process:

@@ -3,30 +3,40 @@
 import json
 import os
 import re
+import shutil
 import stat
 from pathlib import Path
 
 import pytest
-import yaml
 
 from tests.conftest import REPOSITORY, Workspace
 from tpru.config.compose import compose, unit_names
 
 SBATCH = """#!/usr/bin/env python3
-import json, os, pathlib, subprocess, sys
+import json, os, pathlib, shutil, subprocess, sys
 here = pathlib.Path({folder!r})
 number = len(list(here.glob("job-*.json"))) + 1
-script = sys.argv[-1]
-log = here / f"job-{{number}}.log"
-with log.open("w") as stream:
-    done = subprocess.run(["bash", script], stdout=stream, stderr=subprocess.STDOUT)
-state = "COMPLETED" if done.returncode == 0 else "FAILED"
-(here / f"job-{{number}}.json").write_text(json.dumps({{"argv": sys.argv[1:-1], "state": state}}))
+script = pathlib.Path(sys.argv[-1])
+finished = os.environ.get("TEST_OUTPUTS_FROM")
+if finished:
+    line = next(l for l in script.read_text().splitlines() if l.startswith("# properties = "))
+    for output in json.loads(line.removeprefix("# properties = "))["output"]:
+        shutil.copy(pathlib.Path(finished) / output, output)
+    code = 0
+else:
+    with (here / f"job-{{number}}.log").open("w") as stream:
+        code = subprocess.run(["bash", script], stdout=stream, stderr=subprocess.STDOUT).returncode
+seen = {{name: os.environ.get(name) for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")}}
+record = {{"argv": sys.argv[1:-1], "state": "FAILED" if code else "COMPLETED", "environment": seen}}
+(here / f"job-{{number}}.json").write_text(json.dumps(record))
 print(number)
 """
 SCONTROL = """#!/usr/bin/env python3
 import json, pathlib, sys
 print("JobState=" + json.loads((pathlib.Path({folder!r}) / f"job-{{sys.argv[-1]}}.json").read_text())["state"])
+"""
+SQUEUE = """#!/bin/sh
+cat {folder}/queue 2>/dev/null || true
 """
 
 
@@ -35,7 +45,7 @@ def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of stand-ins first on PATH; it also holds what they recorded."""
     folder = tmp_path / "slurm"
     folder.mkdir()
-    for name, text in (("sbatch", SBATCH), ("scontrol", SCONTROL)):
+    for name, text in (("sbatch", SBATCH), ("scontrol", SCONTROL), ("squeue", SQUEUE)):
         path = folder / name
         path.write_text(text.format(folder=str(folder)))
         path.chmod(path.stat().st_mode | stat.S_IXUSR)
@@ -55,15 +65,73 @@ def test_literal_command_plans_from_a_fresh_copy(workspace: Workspace) -> None:
     assert not (workspace.folder / "results").exists(), "a dry run must not write anything"
 
 
-def test_only_trainings_and_evaluations_get_a_gpu() -> None:
-    profile = yaml.safe_load((REPOSITORY / "workflow/profiles/slurm/profile.yaml").read_text())
-    asked = [entry.split(":") for entry in profile["set-resources"]]
-    stages = {"sft", "grpo", "sft_continued", "grpo_from_base", "evaluate"}
-    assert sorted(map(tuple, asked)) == sorted(
-        (stage, value) for stage in stages for value in ("slurm_partition=gpu", "gpu=1")
-    )
-    rules = "".join(path.read_text() for path in (REPOSITORY / "workflow/rules").glob("*.smk"))
-    assert stages <= set(re.findall(r"^rule (\w+):", rules, re.MULTILINE))
+# What each rule asks of sbatch, behind the name, comment and log that tell which job it is.
+CPU = ["--partition=cpu", "--account=default", "--nodes=1", "--ntasks-per-node=1"]
+GPU = ["--partition=gpu", "--account=default", "--nodes=1", "--ntasks-per-node=1"]
+WARNING = "--signal=TERM@300"
+GOLDEN = {
+    "download": [*CPU, "--cpus-per-task=16", "--mem=4000", "--time=240", WARNING],
+    "extract": [*CPU, "--cpus-per-task=16", "--mem=8000", "--time=240", WARNING],
+    "describe": [*CPU, "--cpus-per-task=1", "--mem=4000", "--time=60", WARNING],
+    "synthesize": [*CPU, "--cpus-per-task=4", "--mem=16000", "--time=240", WARNING],
+    "sft": [*GPU, "--cpus-per-task=8", "--mem=32000", "--time=1440", "--gres=gpu:1", WARNING],
+    "sft_continued": [*GPU, "--cpus-per-task=8", "--mem=32000", "--time=1440", "--gres=gpu:1", WARNING],
+    "pass_rates": [*GPU, "--cpus-per-task=8", "--mem=16000", "--time=480", "--gres=gpu:1", WARNING],
+    "grpo": [*GPU, "--cpus-per-task=8", "--mem=32000", "--time=2880", "--gres=gpu:1", WARNING],
+    "grpo_from_base": [*GPU, "--cpus-per-task=8", "--mem=32000", "--time=2880", "--gres=gpu:1", WARNING],
+    "evaluate": [*GPU, "--cpus-per-task=8", "--mem=16000", "--time=480", "--gres=gpu:1", WARNING],
+    "report": [*CPU, "--cpus-per-task=1", "--mem=4000", "--time=60", WARNING],
+}
+
+
+def check_golden(arguments: list[str]) -> str:
+    """Compare one submission with what its rule should ask for; return the unit."""
+    parsable, name, comment, log, *asked = arguments
+    said = re.fullmatch(r"--comment=tpru smoke (\S+) in [0-9a-f]{8} of [0-9a-f]{8}", comment)
+    assert said, comment
+    unit = said.group(1)
+    assert parsable == "--parsable"
+    assert name == f"--job-name=tpru-smoke-{unit.replace('/', '-')}"
+    assert log == f"--output=results/slurm_logs/tpru-smoke-{unit.replace('/', '-')}-%j.log"
+    assert asked == ["--open-mode=append", "--requeue", *GOLDEN[unit.split("/")[0]]]
+    return unit
+
+
+@pytest.mark.slow
+def test_the_exact_submission_of_every_rule(
+    finished: Workspace, slurm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = finished.copy(tmp_path / "copy")
+    units = ["sft_continued", "grpo_from_base", "pass_rates"]
+    for unit in units:  # what smoke does without: any file will do
+        shutil.copytree(finished.folder / "results/smoke/grpo", copy.folder / f"results/smoke/{unit}")
+    outputs = shutil.copytree(copy.folder / "results", tmp_path / "outputs/results")
+    for model in ("sft_continued", "grpo_from_base"):
+        shutil.copytree(outputs / "smoke/evaluate/grpo", outputs / f"smoke/evaluate/{model}")
+    monkeypatch.setenv("TEST_OUTPUTS_FROM", str(tmp_path / "outputs"))
+    models = "evaluate.models=[base,sft,sft_continued,grpo,grpo_from_base,grpo_blind]"
+    config = ["--config", "experiment=smoke", f'overrides=["{models}","grpo.least_pass_rate=0.1"]']
+    fast = ["--seconds-between-status-checks", "1", "--forceall"]
+    copy.run(copy.snakemake("all", *fast, *config, profile="slurm"))
+    seen = [check_golden(arguments) for arguments in submitted(slurm)]
+    assert len(seen) == len(set(seen))
+    # The two that fetch from a hub run beside the driver; everything else was submitted.
+    assert {unit.split("/")[0] for unit in seen} == set(GOLDEN)
+    records = [json.loads(path.read_text()) for path in slurm.glob("job-*.json")]
+    assert all(r["environment"] == {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"} for r in records)
+
+
+def test_every_rule_that_is_submitted_has_its_line() -> None:
+    text = "".join(path.read_text() for path in (REPOSITORY / "workflow/rules").glob("*.smk"))
+    rules = set(re.findall(r"^rule (\w+):", text, re.MULTILINE))
+    assert rules - set(GOLDEN) == {
+        "processor",
+        "base_model",
+        "tiny_base",
+        "audit",
+        "download_shard",
+        "extract_shard",
+    }
 
 
 def test_cpu_stage(workspace: Workspace, slurm: Path) -> None:
@@ -72,21 +140,21 @@ def test_cpu_stage(workspace: Workspace, slurm: Path) -> None:
     workspace.run(workspace.snakemake(target, *config, profile="slurm"))
     assert (workspace.folder / target).exists()
     (arguments,) = submitted(slurm)
-    assert arguments == [
-        "--parsable",
-        "--job-name=tpru-download-0",
-        "--comment=download",
-        "--output=results/slurm_logs/download-%j.log",
-        "--open-mode=append",
-        "--partition=cpu",
-        "--account=default",
-        "--nodes=1",
-        "--ntasks-per-node=1",
-        "--cpus-per-task=16",
-        "--mem=4000",
-        "--time=240",
-        "--gres=gpu:0",
-    ]
+    assert check_golden(arguments) == "download/assembly"
+
+
+def test_a_batch_that_does_not_spread_over_the_gpus_is_refused_before_anything_is_submitted(
+    workspace: Workspace, slurm: Path
+) -> None:
+    path = workspace.folder / "workflow/profiles/slurm/profile.yaml"
+    path.write_text(path.read_text().replace("- grpo:gpu=1", "- grpo:gpu=3"))
+    config = ["--config", "experiment=smoke"]
+    done = workspace.run(workspace.snakemake("all", *config, profile="slurm"), check=False)
+    assert done.returncode == 16
+    for part in ("grpo.batch_size=8", "2 prompts x 4", "1 node(s) x 3 device(s)", "= 24 at once"):
+        assert part in done.stderr
+    assert not list(slurm.glob("job-*"))
+    assert not (workspace.folder / "results").exists()
 
 
 @pytest.mark.slow
@@ -100,8 +168,7 @@ def test_gpu_stage_and_config_edited_while_queued(finished: Workspace, slurm: Pa
     config = ["--config", "experiment=smoke", 'overrides=["grpo.epsilon=0.19"]']
     copy.run(copy.snakemake("results/smoke/grpo/run.json", *config, profile="slurm"))
     (arguments,) = submitted(slurm)
-    for expected in ("--partition=gpu", "--gres=gpu:1", "--mem=16000", "--time=2880", "--comment=grpo"):
-        assert expected in arguments
+    assert check_golden(arguments) == "grpo"
     ran = json.loads((copy.folder / "results/smoke/grpo/run.json").read_text())["config"]["grpo"]
     assert (ran["epsilon"], ran["beta"]) == (0.19, 0.01)
     assert "beta: 0.5" in (copy.folder / "conf/grpo/default.yaml").read_text()
