@@ -82,6 +82,12 @@ class Upstream:
         remedy = f"run it again: delete {self.folder / 'run.json'} and repeat the command"
         if name not in self.record["outputs"]:
             raise UpstreamError(f"stage {self.unit} recorded no output {name}; {remedy}")
+        if path.is_symlink() and not path.exists():
+            raise UpstreamError(
+                f"{path} leads to {path.readlink()}, which {os.uname().nodename} does not see. Put the cache "
+                "of the hub ($HF_HOME) on a file system that all nodes share, "
+                f"delete {self.folder / 'run.json'} and repeat the command"
+            )
         if not path.exists():
             raise UpstreamError(f"{path}, written by stage {self.unit}, is missing; {remedy}")
         recorded = self.record["outputs"][name]

@@ -1,5 +1,6 @@
 """Loading weights: one path for the tiny model and for hub checkpoints."""
 
+import json
 import os
 import warnings
 from pathlib import Path
@@ -35,8 +36,10 @@ def load_model(folder: Path, config: ModelConfig) -> Qwen2_5_VLForConditionalGen
     """Load weights from a folder in the configured precision and attention.
 
     Raises:
+        UpstreamError: a file of the weights is missing.
         ConfigError: flash_attention_2 is asked for and cannot run here.
     """
+    check_complete(folder)
     try:
         return Qwen2_5_VLForConditionalGeneration.from_pretrained(
             folder, dtype=getattr(torch, config.dtype), attn_implementation=config.attention
@@ -46,6 +49,24 @@ def load_model(folder: Path, config: ModelConfig) -> Qwen2_5_VLForConditionalGen
             f"model.attention={config.attention} cannot run here ({error}). Install "
             "requirements/gpu.txt on a machine with a GPU, or set model.attention=sdpa."
         ) from error
+
+
+def check_complete(folder: Path) -> None:
+    """Refuse a folder of weights that lacks a file, before anything is loaded or a connection is tried.
+
+    Raises:
+        UpstreamError: naming the file.
+    """
+    index = folder / "model.safetensors.index.json"
+    parts = {"model.safetensors"}
+    if index.exists():
+        parts = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+    for name in ("config.json", *sorted(parts)):
+        if not (folder / name).exists():
+            raise UpstreamError(
+                f"{folder / name} is missing (HF_HUB_OFFLINE={os.environ.get('HF_HUB_OFFLINE', '0')}): fetch "
+                "the whole model on a machine with network and run stage base_model again"
+            )
 
 
 def fetch(repo: str, revision: str, patterns: list[str]) -> Path:
