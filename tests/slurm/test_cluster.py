@@ -85,31 +85,6 @@ def test_accounting_has_the_job(cluster: Cluster, tmp_path: Path) -> None:
     assert "gres/gpu=1" in cluster.run(*query)
 
 
-def test_requeued_job_starts_again_and_continues_its_log(cluster: Cluster, tmp_path: Path) -> None:
-    """A requeued job keeps id and log, and knows that this is its second start."""
-    log = tmp_path / "log"
-    job = cluster.submit(log, TWICE)
-    wait_until(lambda: log.exists() and "start 0" in log.read_text(), 30)
-    cluster.run("scontrol", "requeue", job)
-    cluster.wait_for_state(job, "COMPLETED")
-    starts = [line for line in log.read_text().splitlines() if line.startswith("start")]
-    assert starts == ["start 0", "start 1"]
-
-
-def test_job_of_a_lost_node_starts_again(cluster: Cluster, tmp_path: Path) -> None:
-    """A job whose node goes down is queued again by SLURM, and runs once the node is back."""
-    log = tmp_path / "log"
-    job = cluster.submit(log, TWICE, "--nodelist=n2")
-    wait_until(lambda: log.exists() and "start 0" in log.read_text(), 30)
-    try:
-        cluster.run("scontrol", "update", "NodeName=n2", "State=DOWN", "Reason=test")
-        cluster.wait_for_state(job, "PENDING")
-    finally:
-        cluster.run("scontrol", "update", "NodeName=n2", "State=RESUME")
-    cluster.wait_for_state(job, "COMPLETED")
-    assert "start 1" in log.read_text()
-
-
 def test_scavenging_job_makes_way(cluster: Cluster, tmp_path: Path) -> None:
     """A job in scavenge is requeued when one in gpu needs its node, and runs after it."""
     log = tmp_path / "low.log"

@@ -103,7 +103,8 @@ def test_every_stage_ran_with_the_resources_it_asked_for(
 def pair(whole: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A copy whose trainings are two processes on two nodes, before GRPO."""
     made = whole.copy(tmp_path_factory.mktemp("pair") / "clone")
-    site(made, sft__nodes=2, grpo__nodes=2)
+    # The two nodes are one machine: more threads than it has cores would only wait for each other.
+    site(made, sft__nodes=2, grpo__nodes=2, sft=1, grpo=1)
     made.run(made.snakemake("results/smoke/sft/run.json", *LONGER, profile="slurm"))
     log = (made.folder / "results/smoke/logs/sft.log").read_text()
     assert "2 processes train together" in log
