@@ -1,6 +1,7 @@
 """Start a stage on the machines that its job has: one process, or one group of processes over all GPUs.
 
-    python -m tpru.launch --folder results/demo/grpo --nodes 2 --processes 8 -- tpru.stages.grpo ...
+    python -m tpru.launch --folder results/demo/grpo --log grpo.log --nodes 2 --processes 8 \\
+        -- tpru.stages.grpo ...
 
 What the rules of trainings call. Outside SLURM the stage takes this process' place, by way of torch's
 elastic launcher where it is to be several processes. In a SLURM job ``srun`` starts it on the job's nodes,
@@ -124,12 +125,13 @@ def address(node: str) -> str:
     return node
 
 
-def run_in_slurm(command: list[str], mark: Path, job: int) -> int:
+def run_in_slurm(command: list[str], log: Path, mark: Path, job: int) -> int:
     """Run the steps of a job to their end; queue the job again if they were interrupted; the exit status."""
     # The steps are told by SLURM itself. This process stays to see how they end.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     mark.unlink(missing_ok=True)
-    status = subprocess.run(command, check=False).returncode
+    with log.open("ab") as stream:
+        status = subprocess.run(command, stdout=stream, stderr=stream, check=False).returncode
     if not mark.exists():
         return status if status >= 0 else 128 - status
     mark.unlink()
@@ -138,7 +140,7 @@ def run_in_slurm(command: list[str], mark: Path, job: int) -> int:
         # It is being cancelled, or SLURM has queued it again already.
         print(f"tpru launch: not queued again: {again.stderr.strip()}", file=sys.stderr, flush=True)
     else:
-        print(f"tpru launch: job {job} goes back to the queue", flush=True)
+        print(f"tpru launch: interrupted; job {job} goes back to the queue", file=sys.stderr, flush=True)
         time.sleep(REQUEUE_S)
     return TRY_AGAIN
 
@@ -147,6 +149,7 @@ def main() -> None:
     """Parse the command line and start the stage."""
     parser = argparse.ArgumentParser(prog="python -m tpru.launch")
     parser.add_argument("--folder", type=Path, required=True, help="of the stage's results")
+    parser.add_argument("--log", type=Path, required=True, help="takes the stage's output")
     parser.add_argument("--nodes", type=int, default=1)
     parser.add_argument("--processes", type=int, default=1, help="on each node; 0 counts as 1")
     parser.add_argument("stage", nargs=argparse.REMAINDER, help="-- module and its arguments")
@@ -156,9 +159,13 @@ def main() -> None:
     # Within a step (srun by hand, or another executor's) no further one is started.
     if not in_slurm() or (shape.nodes == 1 and "SLURM_STEP_ID" in os.environ):
         command = local_command(shape, stage)
+        with given.log.open("ab") as stream:
+            os.dup2(stream.fileno(), 1)
+            os.dup2(stream.fileno(), 2)
         os.execv(command[0], command)
     job = this_job()
-    sys.exit(run_in_slurm(slurm_command(shape, stage, job), given.folder / INTERRUPTED, job.id))
+    command = slurm_command(shape, stage, job)
+    sys.exit(run_in_slurm(command, given.log, given.folder / INTERRUPTED, job.id))
 
 
 if __name__ == "__main__":

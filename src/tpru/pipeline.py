@@ -25,7 +25,6 @@ from tpru.shards import shard_names
 PLAN_VARIABLE = "TPRU_PLAN"
 COMMAND_VARIABLE = "TPRU_COMMAND"
 EXPORTS = "export TPRU_THREADS={threads} OMP_NUM_THREADS={threads} PYTHONUNBUFFERED=1;"
-NEW_LOG = 'if [ "${{SLURM_RESTART_COUNT:-0}}" = 0 ]; then : > {log}; fi;'
 TRAININGS = ("sft", "sft_continued", "grpo", "grpo_from_base")
 WEIGHTS_FROM = {
     "base": "base_model",
@@ -101,12 +100,12 @@ class Plan:
     def training_command(self, unit: str) -> str:
         """The same for a stage that may be several processes on several machines.
 
-        A job that SLURM starts again goes on in its log.
+        What the launcher itself says goes where the job's output goes: SLURM keeps it over restarts, while
+        Snakemake begins each with an empty log.
         """
         return (
-            f"{EXPORTS} {NEW_LOG} exec {sys.executable} -m tpru.launch --folder {self.path(unit)} "
-            f"--nodes {{resources.nodes}} --processes {{resources.gpu}} -- {self._stage(unit)} "
-            ">> {log} 2>&1"
+            f"{EXPORTS} exec {sys.executable} -m tpru.launch --folder {self.path(unit)} --log {{log}} "
+            f"--nodes {{resources.nodes}} --processes {{resources.gpu}} -- {self._stage(unit)}"
         )
 
     def _stage(self, unit: str) -> str:

@@ -129,7 +129,7 @@ def test_an_interrupted_training_goes_back_to_the_queue(ran: Any, tmp_path: Path
         return 143
 
     ran.step = step
-    assert launch.run_in_slurm(["srun"], mark, 42) == launch.TRY_AGAIN
+    assert launch.run_in_slurm(["srun"], tmp_path / "log", mark, 42) == launch.TRY_AGAIN
     assert ran.commands == [["srun"], ["scontrol", "requeue", "42"], ["sleep"]]
     assert not mark.exists()
 
@@ -137,7 +137,7 @@ def test_an_interrupted_training_goes_back_to_the_queue(ran: Any, tmp_path: Path
 def test_a_job_that_is_being_cancelled_is_not_waited_for(ran: Any, tmp_path: Path) -> None:
     mark = tmp_path / runtime.INTERRUPTED
     ran.step, ran.requeue = (lambda: (mark.touch(), 143)[1]), 1
-    assert launch.run_in_slurm(["srun"], mark, 42) == launch.TRY_AGAIN
+    assert launch.run_in_slurm(["srun"], tmp_path / "log", mark, 42) == launch.TRY_AGAIN
     assert ["sleep"] not in ran.commands
 
 
@@ -146,7 +146,7 @@ def test_any_other_end_is_passed_on(ran: Any, tmp_path: Path, ended: int, status
     mark = tmp_path / runtime.INTERRUPTED
     mark.touch()  # of an earlier start
     ran.step = lambda: ended
-    assert launch.run_in_slurm(["srun"], mark, 42) == status
+    assert launch.run_in_slurm(["srun"], tmp_path / "log", mark, 42) == status
     assert ran.commands == [["srun"]]
 
 
