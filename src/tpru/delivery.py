@@ -36,7 +36,7 @@ def client(uri: str) -> Any:
     logging.getLogger("alembic").setLevel(logging.WARNING)
     import mlflow
 
-    mlflow.set_tracking_uri(uri)
+    # Not set_tracking_uri: it would change the environment, and journals may name different stores.
     return mlflow.MlflowClient(uri)
 
 

@@ -31,23 +31,24 @@ Line = dict[str, Any]
 class Sent:
     """How far a journal was sent.
 
-    ``creating``: its run is being created, and the server may already have it. ``failures``: how often
-    the next line failed on a server that answered.
+    ``creating``: its run is being created, and the server may already have it. ``alone``: lines before
+    this offset go one by one. ``failures``: how often the next line failed on a server that answers.
     """
 
     offset: int = 0
     creating: bool = False
+    alone: int = 0
     failures: int = 0
 
 
-def append(folder: Path, kind: str, **values: Any) -> int:
+def append(unit: Path, kind: str, /, **values: Any) -> int:
     """Add one line; return where it ends. A half line that a crash or a full disk left is cut off first.
 
     Raises:
         OSError: it could not be written whole; the journal is as it was.
     """
     line = json.dumps({"kind": kind, **values}, separators=(",", ":")).encode() + b"\n"
-    with (folder / JOURNAL).open("a+b", buffering=0) as stream:
+    with (unit / JOURNAL).open("a+b", buffering=0) as stream:
         size = stream.seek(0, os.SEEK_END)
         stream.seek(max(0, size - 1))
         if stream.read(1) not in (b"", b"\n"):
@@ -56,7 +57,7 @@ def append(folder: Path, kind: str, **values: Any) -> int:
             stream.truncate(size)
         try:
             if stream.write(line) != len(line):
-                raise OSError(f"no room for a line in {folder / JOURNAL}")
+                raise OSError(f"no room for a line in {unit / JOURNAL}")
         except OSError:
             stream.truncate(size)
             raise

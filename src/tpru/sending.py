@@ -53,7 +53,7 @@ class Patience:
     def failed(self, reason: str) -> None:
         """Wait, twice as long as the last time; say so the first time."""
         if not self._wait:
-            warn(f"cannot be told anything now, it is kept and sent later ({' '.join(reason.split())[:300]})")
+            warn(f"cannot be told anything now, it is kept and sent later ({' '.join(reason.split())[:200]})")
         self._wait = min(max(FIRST_WAIT, 2 * self._wait), LONGEST_WAIT)
         self._next = self._clock() + self._wait
 
@@ -95,8 +95,7 @@ def _send(folder: Path, patience: Patience, budget: float) -> Outcome:
     begun, first = time.monotonic(), done.offset
     failed = False
     while done.offset < len(data) and not failed and time.monotonic() - begun < budget:
-        # A line that failed is tried alone: the ones beside it must not be dropped with it.
-        lines, end = take(data, done.offset, 0 if done.failures else BATCH)
+        lines, end = take(data, done.offset, 0 if done.offset < done.alone else BATCH)
         uri = tracking_uri(last_start(data[:end]).get("uri", ""))
         asked = time.monotonic()
         try:
@@ -111,7 +110,7 @@ def _send(folder: Path, patience: Patience, budget: float) -> Outcome:
         else:
             if lines[0]["kind"] == "end" and lines[0]["status"] == "FINISHED":
                 (folder / RUN_FILE).unlink(missing_ok=True)
-            done = Sent(end)
+            done = Sent(end, alone=done.alone)
         write_sent(folder, done)
     if done.offset > first and not failed:
         patience.worked(time.monotonic() - begun)
@@ -124,12 +123,15 @@ def _after_error(
     """Where to go on after an error, and whether to stop for now."""
     if lines[0]["kind"] == "start":  # without its run everything else would be lost
         return replace(done, creating=True), True
-    failures = done.failures + (took < 3 and answers(uri))
-    if not refused(error) and failures < TRIES:
-        return replace(done, failures=failures), True
+    if not refused(error):
+        at_fault = took < 3 and answers(uri)
+        if at_fault and len(lines) > 1:  # one of them is: the ones beside it must not be dropped with it
+            return replace(done, alone=end), False
+        if done.failures + at_fault < TRIES:
+            return replace(done, failures=done.failures + at_fault), True
     named = _named(lines[0])
     warn(f"did not take {named}, dropped: {' '.join(str(error).split())[:300]}", about=named)
-    return Sent(end), False
+    return Sent(end, alone=done.alone), False
 
 
 def _named(line: Line) -> str:
