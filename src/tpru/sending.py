@@ -32,7 +32,7 @@ from tpru.journal import (
     write_sent,
 )
 
-FIRST_WAIT, LONGEST_WAIT = 15.0, 300.0
+FIRST_WAIT, LONGEST_WAIT, LONGEST_REST = 15.0, 300.0, 30.0
 BATCH = 1000  # metrics that MLflow takes in one request
 TRIES = 5
 QUIET = 900.0
@@ -62,7 +62,7 @@ class Patience:
         if self._wait:
             warn("takes what it is told again")
         self._wait = 0.0
-        self._next = self._clock() + (10 * took if took > 1 else 0.0)
+        self._next = self._clock() + (min(10 * took, LONGEST_REST) if took > 1 else 0.0)
 
 
 @dataclass(frozen=True)
