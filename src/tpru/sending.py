@@ -29,6 +29,7 @@ from tpru.journal import (
     sending,
     starts,
     take,
+    untouched,
     write_sent,
 )
 
@@ -147,12 +148,14 @@ def send_left(folders: Iterable[Path], patience: Patience, all_of_them: bool = F
     done = {}
     away = False
     for folder in folders:
-        left = 0
         try:
+            if untouched(folder):
+                continue
             data = read_whole(folder)
             left = data.count(b"\n", read_sent(folder, len(data)).offset)
         except OSError as error:
             warn(f"{folder} cannot be read: {error}", about=str(folder))
+            continue
         if not left or (not all_of_them and _stage_sends(data, folder)):
             continue
         done[folder] = Outcome(0, left) if away else send(folder, patience)
