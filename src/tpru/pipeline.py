@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tpru.config.compose import ON_REQUEST, compose, freeze, leaves, shard_numbers, unit_config, unit_names
 from tpru.config.devices import passes_per_update
@@ -21,6 +21,9 @@ from tpru.config.schema import Config
 from tpru.errors import ConfigError, TpruError
 from tpru.files import read_json, short_hash, write_json, written_whole
 from tpru.shards import shard_names
+
+if TYPE_CHECKING:  # parsing happens in every job and must stay cheap
+    from tpru.invocation import Invocation
 
 PLAN_VARIABLE = "TPRU_PLAN"
 COMMAND_VARIABLE = "TPRU_COMMAND"
@@ -34,6 +37,8 @@ WEIGHTS_FROM = {
     "grpo_from_base": "grpo_from_base",
     "grpo_blind": "grpo",
 }
+# Snakemake calls on_start and on_end by themselves, with nothing in between to hold what they share.
+_OPENED: list["Invocation"] = []
 
 
 @dataclass(frozen=True)
@@ -251,9 +256,9 @@ def rerun(workflow: Any, made: Plan) -> None:
 
 
 def on_start(made: Plan) -> None:
-    """Before the first job: write the plan that the jobs read and open the MLflow run."""
+    """Before the first job: write the plan that the jobs read, open the MLflow run and its sender."""
+    from tpru.invocation import open_invocation
     from tpru.run import code
-    from tpru.tracking import PARENT_VARIABLE, open_parent
 
     os.environ[PLAN_VARIABLE] = str(write_plan(made))
     tags = {
@@ -262,7 +267,7 @@ def on_start(made: Plan) -> None:
         "tpru.command": command_line(),
     }
     os.environ[COMMAND_VARIABLE] = command_line()
-    os.environ[PARENT_VARIABLE] = open_parent(made.config.name, tags)
+    _OPENED.append(open_invocation(made.config.name, tags, [*made.units, *ON_REQUEST]))
 
 
 def command_line() -> str:
@@ -291,9 +296,8 @@ def write_plan(made: Plan) -> Path:
 
 
 def on_end(made: Plan, succeeded: bool) -> None:
-    """After the last job: close the MLflow run and those of jobs that were killed."""
-    from tpru.tracking import PARENT_VARIABLE, close_parent
+    """After the last job: send what MLflow has not got, close its run and those of jobs that were killed."""
+    from tpru.invocation import close_invocation
 
-    run_id = os.environ.get(PARENT_VARIABLE)
-    if run_id:
-        close_parent(run_id, succeeded)
+    while _OPENED:
+        close_invocation(_OPENED.pop(), succeeded)

@@ -133,7 +133,8 @@ class Run:
             raise UpstreamError(f"{path} is missing: run stage {unit} of {self.name} first")
         record = read_json(path)
         self.inputs[unit] = record["fingerprint"]
-        self.tracker.tag(f"upstream.{unit.replace('/', '.')}.run_id", record["mlflow_run_id"])
+        if record["mlflow_run_id"]:
+            self.tracker.tag(f"upstream.{unit.replace('/', '.')}.run_id", record["mlflow_run_id"])
         return Upstream(unit, path.parent, record)
 
     def output(self, name: str) -> Path:

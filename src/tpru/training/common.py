@@ -140,6 +140,7 @@ def train(run: Run, trainer: Any, resume: Path | None, whole: int = 1) -> None:
     trainer.train(resume_from_checkpoint=str(resume) if resume else None)
     if interruption.stopped_at is not None:
         if not rank():
+            run.tracker.interrupted(f"SIGTERM; checkpoint at step {interruption.stopped_at}")
             (run.folder / INTERRUPTED).touch()
         barrier()
         raise Interrupted
