@@ -10,6 +10,7 @@ import json
 import os
 import shlex
 import sys
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +54,12 @@ class Plan:
     def units(self) -> list[str]:
         """All units in the order of the DAG, without shards."""
         return unit_names(self.config)
+
+    @property
+    def every_unit(self) -> list[str]:
+        """All units, shards and those that run on request included."""
+        shards = [name for unit, of in self.shards.items() for name in shard_names(unit, of)]
+        return [*self.units, *shards, *ON_REQUEST]
 
     @property
     def sources(self) -> list[str]:
@@ -153,6 +160,7 @@ def _plan(snakemake_config: dict[str, Any]) -> Plan:
     if frozen:
         saved = json.loads((Path(frozen) / "plan.json").read_text(encoding="utf-8"))
         return Plan(Config(**saved["config"]), tuple(saved["overrides"]), saved["shards"])
+    os.environ["TPRU_PLANNED"] = str(time.time())
     config = compose(experiment, list(overrides))
     return Plan(config, overrides, chosen_shards(config))
 
@@ -267,7 +275,7 @@ def on_start(made: Plan) -> None:
         "tpru.command": command_line(),
     }
     os.environ[COMMAND_VARIABLE] = command_line()
-    _OPENED.append(open_invocation(made.config.name, tags, [*made.units, *ON_REQUEST]))
+    _OPENED.append(open_invocation(made.config.name, tags, made.every_unit))
 
 
 def command_line() -> str:
@@ -283,8 +291,7 @@ def write_plan(made: Plan) -> Path:
         "overrides": list(made.overrides),
         "shards": made.shards,
     }
-    shards = [name for unit, of in made.shards.items() for name in shard_names(unit, of)]
-    parts = {unit: unit_config(made.config, unit) for unit in (*made.units, *shards, *ON_REQUEST)}
+    parts = {unit: unit_config(made.config, unit) for unit in made.every_unit}
     folder = Path(made.path(f"plans/{short_hash([saved, parts])}")).absolute()
     if not folder.exists():
         with written_whole(folder) as temporary:

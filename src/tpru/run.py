@@ -60,6 +60,10 @@ RECORDED_PACKAGES = (
 
 # A job that SLURM has queued again may start while its former self is still being killed.
 LOCK_WAIT_S = 120.0
+# A second run.json, which Snakemake does not know and so does not delete.
+FINISHED = ".finished.json"
+# When the driver began to plan, in seconds since 1970.
+PLANNED_VARIABLE = "TPRU_PLANNED"
 # Exit status of a process that SIGTERM ended.
 TERMINATED = 128 + signal.SIGTERM
 
@@ -197,6 +201,12 @@ def execute(stage_name: str, work: Callable[[Run], None], config: dict[str, Any]
     """Run one unit with everything around it; see the module's docstring."""
     unit, name = config["unit"], config["name"]
     folder = Path("results") / name / unit
+    done = finished_meanwhile(folder, config)
+    if done:
+        say(f"stage {unit} was finished by another job after the driver had planned this one: kept")
+        if not rank():
+            write_json(folder / "run.json", done)
+        return
     if rank():
         # The first of the processes that train together holds the lock, tells MLflow and writes.
         work(Run(name, unit, config, folder, SilentTracker()))
@@ -218,6 +228,25 @@ def execute(stage_name: str, work: Callable[[Run], None], config: dict[str, Any]
         say(f"stage {unit} of experiment {name}, config {short_hash(config)}")
         work(run)
         _finish(run)
+
+
+def finished_meanwhile(folder: Path, config: dict[str, Any]) -> dict[str, Any] | None:
+    """The ``run.json`` of a unit that another job finished after the driver had begun to plan, else None.
+
+    A driver that was started anew may plan what a job left behind is just finishing; Snakemake then deletes
+    that job's ``run.json`` and submits another. Nobody asked for it to be made twice.
+    """
+    kept = folder / FINISHED
+    planned = float(os.environ.get(PLANNED_VARIABLE, "inf"))
+    if not kept.exists() or kept.stat().st_mtime < planned:
+        return None
+    record: dict[str, Any] = read_json(kept)
+    inputs = {
+        unit: folder.parents[config["unit"].count("/")] / unit / "run.json" for unit in record["inputs"]
+    }
+    same = all(p.exists() and read_json(p)["fingerprint"] == record["inputs"][u] for u, p in inputs.items())
+    whole = all((folder / name).exists() for name in record["outputs"])
+    return record if same and whole and record["config"] == config else None
 
 
 def _finish(run: Run) -> None:
@@ -244,6 +273,7 @@ def _finish(run: Run) -> None:
         "versions": {p: version(p) for p in RECORDED_PACKAGES},
     }
     run.tracker.metrics({**run.metrics, "seconds": seconds, "peak_memory_gb": peak})
+    write_json(run.folder / FINISHED, record)
     write_json(run.folder / "run.json", record)
     # Only now is nothing lost when the process dies.
     shutil.rmtree(run.folder / "checkpoints", ignore_errors=True)
