@@ -24,7 +24,7 @@ from tpru.files import read_json, short_hash, write_json, written_whole
 from tpru.shards import shard_names
 
 if TYPE_CHECKING:  # parsing happens in every job and must stay cheap
-    from tpru.invocation import Invocation
+    from tpru.tracking.invocation import Invocation
 
 PLAN_VARIABLE = "TPRU_PLAN"
 COMMAND_VARIABLE = "TPRU_COMMAND"
@@ -265,8 +265,8 @@ def rerun(workflow: Any, made: Plan) -> None:
 
 def on_start(made: Plan) -> None:
     """Before the first job: write the plan that the jobs read, open the MLflow run and its sender."""
-    from tpru.invocation import open_invocation
     from tpru.run import code
+    from tpru.tracking.invocation import open_invocation
 
     os.environ[PLAN_VARIABLE] = str(write_plan(made))
     tags = {
@@ -304,7 +304,7 @@ def write_plan(made: Plan) -> Path:
 
 def on_end(made: Plan, succeeded: bool) -> None:
     """After the last job: send what MLflow has not got, close its run and those of jobs that were killed."""
-    from tpru.invocation import close_invocation
+    from tpru.tracking.invocation import close_invocation
 
     while _OPENED:
         close_invocation(_OPENED.pop(), succeeded)

@@ -44,7 +44,7 @@ from tpru.files import (
     write_json,
 )
 from tpru.runtime import in_slurm, rank
-from tpru.tracking import SilentTracker, Tracker, stage_run
+from tpru.tracking.runs import SilentTracker, Tracker, stage_run
 
 RECORDED_PACKAGES = (
     "torch",

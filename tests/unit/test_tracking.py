@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
-from tpru import delivery, invocation, sending
-from tpru.delivery import client, ensure_experiment, tracking_uri
-from tpru.invocation import close_dead_runs, close_invocation, open_invocation
-from tpru.journal import (
+from tpru.tracking import delivery, invocation, sending
+from tpru.tracking.__main__ import main
+from tpru.tracking.delivery import client, ensure_experiment, tracking_uri
+from tpru.tracking.invocation import close_dead_runs, close_invocation, open_invocation
+from tpru.tracking.journal import (
     JOURNAL,
     RUN_FILE,
     Sent,
@@ -29,8 +30,8 @@ from tpru.journal import (
     take,
     write_sent,
 )
-from tpru.sending import FIRST_WAIT, LONGEST_WAIT, TRIES, Patience, send, send_everything, send_left
-from tpru.tracking import PARENT_VARIABLE, SilentTracker, Tracker, main, stage_run
+from tpru.tracking.runs import PARENT_VARIABLE, SilentTracker, Tracker, stage_run
+from tpru.tracking.sending import FIRST_WAIT, LONGEST_WAIT, TRIES, Patience, send, send_everything, send_left
 
 NO_PROCESS = "999999999"
 
@@ -385,7 +386,7 @@ def test_a_stage_does_not_ask_a_server_that_is_away_at_each_step(
     folder: Path, away: Callable[[], None], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     asked = []
-    monkeypatch.setattr("tpru.tracking.send", lambda *a: asked.append(1) or send(*a))
+    monkeypatch.setattr("tpru.tracking.runs.send", lambda *a: asked.append(1) or send(*a))
     begun = time.monotonic()
     with stage_run("exp", "sft", folder, {}) as tracker:
         for step in range(100):
@@ -435,7 +436,7 @@ def test_a_full_disk_is_the_stages_own_affair(
     def full(*_: Any, **__: Any) -> int:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("tpru.tracking.append", full)
+    monkeypatch.setattr("tpru.tracking.runs.append", full)
     stage(folder, 1.0, 2.0)
     assert capfd.readouterr().err.count("cannot be written") == 1
 

@@ -8,7 +8,7 @@ from typing import Any
 from transformers import TrainerCallback
 
 from tpru.run import say
-from tpru.tracking import Tracker
+from tpru.tracking.runs import Tracker
 from tpru.training.checkpoints import mark_complete
 from tpru.training.interruption import barrier
 

@@ -16,7 +16,7 @@ from tpru.models.shared_prefix import Sampling, sample
 from tpru.randomness import generator
 from tpru.records import Item
 from tpru.run import say
-from tpru.tracking import Tracker
+from tpru.tracking.runs import Tracker
 
 AT_ONCE = 32
 

@@ -12,10 +12,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tpru.delivery import client, tracking_uri, warn
-from tpru.journal import INVOCATIONS, JOURNAL, forget
-from tpru.sending import Patience, alive, send, send_left
-from tpru.tracking import PARENT_VARIABLE, Tracker
+from tpru.tracking.delivery import client, tracking_uri, warn
+from tpru.tracking.journal import INVOCATIONS, JOURNAL, forget
+from tpru.tracking.runs import PARENT_VARIABLE, Tracker
+from tpru.tracking.sending import Patience, alive, send, send_left
 
 PAUSE = 10.0
 QUEUED = ("PENDING", "RUNNING", "CONFIGURING", "COMPLETING", "SUSPENDED", "REQUEUED", "REQUEUE_HOLD")

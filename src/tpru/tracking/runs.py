@@ -1,19 +1,13 @@
 """MLflow: one experiment per ``experiment``, one parent run per invocation, one child per stage.
 
 The store is ``$MLFLOW_TRACKING_URI`` when set, else SQLite under ``results/``. Everything is written to a
-journal beside a stage's outputs first and sent from there (:mod:`tpru.journal`, :mod:`tpru.sending`): no
-stage fails or waits because a server is away. To send by hand what is left under ``results/``, in the
-folder that holds it::
-
-    python -m tpru.tracking
-
-It prints a line for each journal, what was sent and what is left, and ends with 1 where something is.
+journal beside a stage's outputs first and sent from there (:mod:`tpru.tracking.journal`,
+:mod:`tpru.tracking.sending`): no stage fails or waits because a server is away.
 """
 
 import contextlib
 import os
 import signal
-import sys
 import time
 import uuid
 from collections.abc import Iterator
@@ -21,9 +15,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from tpru.delivery import tracking_uri, warn
-from tpru.journal import append, clear_finished, read_sent, read_whole, run_id
-from tpru.sending import Patience, send, send_everything
+from tpru.tracking.delivery import tracking_uri, warn
+from tpru.tracking.journal import append, clear_finished, read_sent, read_whole, run_id
+from tpru.tracking.sending import Patience, send
 
 PARENT_VARIABLE = "TPRU_PARENT_RUN"
 IN_STAGE, AT_END = 5.0, 60.0
@@ -174,20 +168,3 @@ def _owner() -> dict[str, str]:
 
 def _raise_terminated(signum: int, frame: object) -> None:
     raise SystemExit(128 + signum)
-
-
-def main() -> int:
-    """See the module's docstring."""
-    done = send_everything(Path("results"))
-    for folder, outcome in done.items():
-        print(f"{folder}: {outcome.sent} lines sent, {outcome.left} left")
-    left = sum(outcome.left for outcome in done.values())
-    if not done:
-        print("nothing is left to send")
-    elif left:
-        print(f"{left} lines are left; the same command sends them when the server is back")
-    return 1 if left else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

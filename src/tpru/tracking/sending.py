@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tpru.delivery import answers, client, refused, start_run, tell, tracking_uri, warn
-from tpru.journal import (
+from tpru.tracking.delivery import answers, client, refused, start_run, tell, tracking_uri, warn
+from tpru.tracking.journal import (
     INVOCATIONS,
     JOURNAL,
     RUN_FILE,

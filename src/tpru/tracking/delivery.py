@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tpru.files import canonical_json
-from tpru.journal import RUN_FILE, Line, Sent, run_id, write_sent
+from tpru.tracking.journal import RUN_FILE, Line, Sent, run_id, write_sent
 
 KEY_TAG = "tpru.start"
 REFUSALS = ("INVALID_PARAMETER_VALUE", "BAD_REQUEST", "RESOURCE_ALREADY_EXISTS", "RESOURCE_DOES_NOT_EXIST")
