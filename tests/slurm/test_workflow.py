@@ -225,6 +225,13 @@ def warn_of_the_time_limit(cluster: Cluster, workspace: Workspace, job: str) -> 
     cluster.run("scancel", "--signal=TERM", job)
 
 
+def preempt(cluster: Cluster, workspace: Workspace, job: str) -> None:
+    """Somebody whose jobs go first wants all GPUs of both nodes."""
+    log = workspace.folder / "first.log"
+    cluster.submit(log, "sleep 2", "--partition=gpu", "--nodes=2", "--gres=gpu:2")
+    cluster.wait_for_state(job, "PENDING")
+
+
 def kill_a_rank(cluster: Cluster, workspace: Workspace, job: str) -> None:
     os.kill(ranks(workspace.folder)[1], signal.SIGKILL)
 
@@ -242,11 +249,13 @@ def lose_a_node(cluster: Cluster, workspace: Workspace, job: str) -> None:
     [
         # SLURM queues it again by itself, or the training asks for that.
         (requeue, 1, False),
+        # Within the grace time it is the training that asks, after it SLURM.
+        (preempt, 1, None),
         (warn_of_the_time_limit, 1, True),
         (kill_a_rank, 2, False),
         (lose_a_node, 1, False),
     ],
-    ids=["requeue", "time-limit", "kill-9-of-a-rank", "node-down"],
+    ids=["requeue", "preemption", "time-limit", "kill-9-of-a-rank", "node-down"],
 )
 def test_a_struck_training_ends_the_same(
     cluster: Cluster,
@@ -255,9 +264,11 @@ def test_a_struck_training_ends_the_same(
     tmp_path: Path,
     strike: Strike,
     jobs: int,
-    again: bool,
+    again: bool | None,
 ) -> None:
     copy = pair.copy(tmp_path / "clone")
+    if strike is preempt:
+        site(copy, grpo__slurm_partition="scavenge")
     since = now()
     with driver(copy, GRPO, *LONGER) as process:
         wait_until(lambda: step_of(copy) >= 2, 180, lambda: (copy.folder / "driver.log").read_text()[-3000:])
@@ -267,7 +278,7 @@ def test_a_struck_training_ends_the_same(
     continued = [int(step) for step in re.findall(r"continuing from \S+checkpoint-(\d+)", log)]
     assert len(continued) == 1
     assert 2 <= continued[0] < 16
-    assert ("goes back to the queue" in slurm_log(copy)) == again
+    assert again in (None, "goes back to the queue" in slurm_log(copy))
     assert hashes(copy.folder / "results/smoke/grpo") == undisturbed
     assert restarts(copy) == "1"
     seen = {j["JobIDRaw"] for j in sacct(cluster, since) if j["JobName"] == "tpru-smoke-grpo"}
