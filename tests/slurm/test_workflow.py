@@ -291,7 +291,7 @@ def test_a_real_time_limit(
     """As above, but SLURM itself says when: a limit of two minutes, and a training that takes longer."""
     copy = pair.copy(tmp_path / "clone")
     site(copy, grpo__runtime=2, warning_s=30)
-    slower = [LONGER[0], LONGER[1], LONGER[2].replace("grpo.steps=16", "grpo.steps=160")]
+    slower = [LONGER[0], LONGER[1], LONGER[2].replace("grpo.steps=16", "grpo.steps=600")]
     since = now()
     with driver(copy, GRPO, *slower) as process:
         wait_until(lambda: "goes back to the queue" in slurm_log(copy), 240, lambda: slurm_log(copy)[-3000:])
