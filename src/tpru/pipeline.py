@@ -29,6 +29,8 @@ if TYPE_CHECKING:  # parsing happens in every job and must stay cheap
 PLAN_VARIABLE = "TPRU_PLAN"
 COMMAND_VARIABLE = "TPRU_COMMAND"
 EXPORTS = "export TPRU_THREADS={threads} OMP_NUM_THREADS={threads} PYTHONUNBUFFERED=1;"
+# Of the changed values of a unit, so many are named.
+MOST_VALUES = 6
 TRAININGS = ("sft", "sft_continued", "grpo", "grpo_from_base")
 WEIGHTS_FROM = {
     "base": "base_model",
@@ -79,10 +81,6 @@ class Plan:
     def path(self, name: str) -> str:
         """A path below ``results/<experiment>``, with Snakemake wildcards as they are."""
         return f"results/{self.config.name}/{name}"
-
-    def leaves(self, unit: str) -> Callable[[Any], list[str]]:
-        """A params function: the ``key=value`` lines whose change reruns a unit (with wildcards)."""
-        return lambda wildcards: leaves(unit_config(self.config, unit.format(**dict(wildcards))))
 
     def only_in_dag(self, unit: str) -> list[str]:
         """``run.json`` of a unit, or nothing where the experiment does without it."""
@@ -200,16 +198,26 @@ def _record(folder: Path) -> dict[str, Any] | None:
     return record
 
 
-def made_otherwise(made: Plan) -> frozenset[str]:
-    """Outputs that stand and were made of other values than this experiment has now; none inside a job."""
+def made_otherwise(made: Plan) -> dict[str, list[str]]:
+    """Outputs that stand and were made of other values than this experiment has now, with old and new values.
+
+    None inside a job, which makes what it was submitted for.
+    """
     if PLAN_VARIABLE in os.environ:
-        return frozenset()
-    records = {unit: _record(Path(made.path(unit))) for unit in made.units}
-    return frozenset(
-        made.path(f"{unit}/run.json")
-        for unit, record in records.items()
-        if record and leaves(record["config"]) != leaves(unit_config(made.config, unit))
-    )
+        return {}
+    others = {}
+    for unit in made.every_unit:
+        record = _record(Path(made.path(unit)))
+        if record:
+            then, now = (
+                dict(leaf.split("=", 1) for leaf in leaves(config))
+                for config in (record["config"], unit_config(made.config, unit))
+            )
+            changed = [key for key in sorted({*then, *now}) if then.get(key) != now.get(key)]
+            if changed:
+                values = [f"{key} {then.get(key, 'unset')} -> {now.get(key, 'unset')}" for key in changed]
+                others[made.path(f"{unit}/run.json")] = values
+    return others
 
 
 def _made_of(record: dict[str, Any]) -> int:
@@ -248,17 +256,21 @@ def _number(resource: Any) -> int:
 def rerun(workflow: Any, made: Plan) -> None:
     """Have made anew what stands and was made of other values.
 
-    Snakemake remembers what its own jobs were made of. Of a job that ended while no driver was there, and
-    where its records were deleted, it knows nothing and takes what stands; ``run.json`` still tells. Its
-    DAG takes such files from a private part, so that they are no targets: a test fails when it moves.
+    ``run.json`` tells what an output was made of. Snakemake's own record of it (``params``) is not asked: of
+    a job that ended while no driver was there it has none, or that of an older output. Its DAG takes
+    such files from a private part, so that they are no targets: a test fails when it moves.
+    ``--rerun-triggers mtime`` makes values count for nothing, as it would in Snakemake.
     """
     others = made_otherwise(made)
     prepare = workflow._prepare_dag
 
     def prepare_with_others(*arguments: Any, **named: Any) -> None:
         prepare(*arguments, **named)
-        if "params" in {trigger.name.lower() for trigger in workflow.dag_settings.rerun_triggers}:
+        if "input" in {trigger.name.lower() for trigger in workflow.dag_settings.rerun_triggers}:
             workflow.dag.forcefiles.update(others)
+            for output, values in others.items():
+                shown = ", ".join(values[:MOST_VALUES]) + (", ..." if len(values) > MOST_VALUES else "")
+                print(f"tpru: {output} is made again: {shown}", file=sys.stderr)
 
     workflow._prepare_dag = prepare_with_others
 

@@ -10,8 +10,6 @@ rule download_shard:
     conda:
         "../../environment.yml"
     threads: 64
-    params:
-        leaves=PLAN.leaves("download/{source}/{shard}"),
     shell:
         PLAN.command("download/{source}/{shard}")
 
@@ -27,8 +25,6 @@ rule download:
     conda:
         "../../environment.yml"
     threads: 64
-    params:
-        leaves=PLAN.leaves("download/{source}"),
     shell:
         PLAN.command("download/{source}", gathers=True)
 
@@ -43,8 +39,6 @@ rule extract_shard:
     conda:
         "../../environment.yml"
     threads: 64
-    params:
-        leaves=PLAN.leaves("extract/{source}/{shard}"),
     shell:
         PLAN.command("extract/{source}/{shard}")
 
@@ -60,8 +54,6 @@ rule extract:
     conda:
         "../../environment.yml"
     threads: 64
-    params:
-        leaves=PLAN.leaves("extract/{source}"),
     shell:
         PLAN.command("extract/{source}", gathers=True)
 
@@ -76,8 +68,6 @@ rule describe:
     conda:
         "../../environment.yml"
     threads: 1
-    params:
-        leaves=PLAN.leaves("describe"),
     shell:
         PLAN.command("describe")
 
@@ -90,8 +80,6 @@ rule processor:
     conda:
         "../../environment.yml"
     threads: 1
-    params:
-        leaves=PLAN.leaves("processor"),
     shell:
         PLAN.command("processor")
 
@@ -108,7 +96,5 @@ rule synthesize:
     conda:
         "../../environment.yml"
     threads: 2
-    params:
-        leaves=PLAN.leaves("synthesize"),
     shell:
         PLAN.command("synthesize")

@@ -13,7 +13,5 @@ rule evaluate:
     conda:
         "../../environment.yml"
     threads: 8
-    params:
-        leaves=PLAN.leaves("evaluate/{model}/{benchmark}"),
     shell:
         PLAN.command("evaluate/{model}/{benchmark}")

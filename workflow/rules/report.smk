@@ -26,8 +26,6 @@ rule report:
     conda:
         "../../environment.yml"
     threads: 1
-    params:
-        leaves=PLAN.leaves("report"),
     shell:
         PLAN.command("report")
 
@@ -44,7 +42,5 @@ rule audit:
     conda:
         "../../environment.yml"
     threads: 1
-    params:
-        leaves=PLAN.leaves("audit"),
     shell:
         PLAN.command("audit")

@@ -9,8 +9,6 @@ rule base_model:
     conda:
         "../../environment.yml"
     threads: 8
-    params:
-        leaves=PLAN.leaves("base_model"),
     shell:
         PLAN.command("base_model")
 
@@ -30,8 +28,6 @@ rule sft:
     resources:
         nodes=1,
         gpu=0,
-    params:
-        leaves=PLAN.leaves("sft"),
     shell:
         PLAN.training_command("sft")
 
@@ -48,8 +44,6 @@ rule pass_rates:
     conda:
         "../../environment.yml"
     threads: 8
-    params:
-        leaves=PLAN.leaves("pass_rates"),
     shell:
         PLAN.command("pass_rates")
 
@@ -69,8 +63,6 @@ rule grpo:
     resources:
         nodes=1,
         gpu=0,
-    params:
-        leaves=PLAN.leaves("grpo"),
     shell:
         PLAN.training_command("grpo")
 
@@ -90,8 +82,6 @@ rule sft_continued:
     resources:
         nodes=1,
         gpu=0,
-    params:
-        leaves=PLAN.leaves("sft_continued"),
     shell:
         PLAN.training_command("sft_continued")
 
@@ -110,8 +100,6 @@ rule grpo_from_base:
     resources:
         nodes=1,
         gpu=0,
-    params:
-        leaves=PLAN.leaves("grpo_from_base"),
     shell:
         PLAN.training_command("grpo_from_base")
 
@@ -125,7 +113,5 @@ rule tiny_base:
     conda:
         "../../environment.yml"
     threads: 64
-    params:
-        leaves=PLAN.leaves("tiny_base"),
     shell:
         PLAN.command("tiny_base")

@@ -187,8 +187,8 @@ def processor_part(model: dict[str, Any]) -> dict[str, Any]:
 def leaves(value: Any, prefix: str = "") -> list[str]:
     """Sorted ``key=value`` lines of a nested container.
 
-    This is the parameter that Snakemake compares: strings with their key, so that swapping two values
-    is a change, and key order, comments and formatting are none.
+    This is what is compared to find out what has to be made anew: strings with their key, so that swapping
+    two values is a change, and key order, comments and formatting are none.
     """
     if isinstance(value, dict) and value:
         return sorted(
