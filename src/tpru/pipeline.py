@@ -270,7 +270,7 @@ def rerun(workflow: Any, made: Plan) -> None:
             workflow.dag.forcefiles.update(others)
             for output, values in others.items():
                 shown = ", ".join(values[:MOST_VALUES]) + (", ..." if len(values) > MOST_VALUES else "")
-                print(f"tpru: {output} is made again: {shown}", file=sys.stderr)
+                print(f"tpru: {output} was made of other values: {shown}", file=sys.stderr)
 
     workflow._prepare_dag = prepare_with_others
 

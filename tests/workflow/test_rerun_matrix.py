@@ -99,7 +99,7 @@ def test_what_snakemake_was_not_there_to_note(finished: Workspace, tmp_path: Pat
     every = copy.run(
         copy.snakemake("-n", "all", "--config", "experiment=smoke", 'overrides=["grpo.beta=0.02"]')
     )
-    assert "results/smoke/grpo/run.json is made again: grpo.beta 0.01 -> 0.02" in every.stderr
+    assert "results/smoke/grpo/run.json was made of other values: grpo.beta 0.01 -> 0.02" in every.stderr
     # What was not asked for is left alone, and so is all where values are no reason.
     sft = ["-n", "results/smoke/sft/run.json", "--config", "experiment=smoke", 'overrides=["grpo.beta=0.02"]']
     times = ["-n", "all", "--rerun-triggers", "mtime", *sft[2:]]
