@@ -75,7 +75,7 @@ def left_behind(comments: dict[str, str], wanted: str) -> str:
 def queued() -> dict[str, str]:
     """Comments of this user's jobs that wait or run, by id."""
     listed = subprocess.run(
-        ["squeue", "--me", "--noheader", "--states=PD,R,CF,S,RQ,RH,RF,SI,ST,SO", "--format=%i|%k"],
+        ["squeue", "--me", "--noheader", "--states=PD,R,CF,CG,S,RQ,RH,RF,SI,ST,SO", "--format=%i|%k"],
         capture_output=True, text=True, check=True, timeout=120,
     ).stdout  # fmt: skip
     return dict(line.strip().split("|", 1) for line in listed.splitlines() if "|" in line)
