@@ -34,8 +34,9 @@ def test_jobs_of_a_cluster_gather_what_was_planned(workspace: Workspace, slurm: 
 
     run(2)
     assert gathered() == ["download/assembly/0of2", "download/assembly/1of2"]
-    names = [argument for job in submitted(slurm) for argument in job if argument.startswith("--comment=")]
-    assert sorted(names) == ["--comment=download", "--comment=download_shard", "--comment=download_shard"]
+    names = sorted(job[1] for job in submitted(slurm))
+    unit = "--job-name=tpru-smoke-download-assembly"
+    assert names == [unit, f"{unit}-0of2", f"{unit}-1of2"]
     # The job parses the workflow once more, and must gather what the driver planned, not what conf/ says.
     run(3, "--forcerun", "download")
     assert gathered() == ["download/assembly/0of2", "download/assembly/1of2"]
