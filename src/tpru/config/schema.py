@@ -123,8 +123,18 @@ class LdrawSource(SourceBase):
     elevation: Annotated[float, Field(ge=0.0, le=80.0)]
 
 
+class AitzSource(SourceBase):
+    """conf/source/aitz.yaml: Android in the Zoo, recorded tasks on phones."""
+
+    kind: Literal["aitz"]
+    path: str
+    max_episodes: Count
+    skip_short: bool
+    own_split: bool
+
+
 Source = Annotated[
-    SimulatedSource | EpisodesSource | LerobotSource | ScreenAgentSource | LdrawSource,
+    SimulatedSource | EpisodesSource | LerobotSource | ScreenAgentSource | LdrawSource | AitzSource,
     Field(discriminator="kind"),
 ]
 
