@@ -133,8 +133,26 @@ class AitzSource(SourceBase):
     own_split: bool
 
 
+class GuiOdysseySource(SourceBase):
+    """conf/source/gui_odyssey.yaml: GUI-Odyssey, recorded tasks that lead through several apps."""
+
+    kind: Literal["gui_odyssey"]
+    path: str
+    max_episodes: Count
+    skip_short: bool
+    keep_given_up: bool
+    group: Literal["apps", "instruction"]
+    split: Literal["", "random", "task", "device", "app"]
+
+
 Source = Annotated[
-    SimulatedSource | EpisodesSource | LerobotSource | ScreenAgentSource | LdrawSource | AitzSource,
+    SimulatedSource
+    | EpisodesSource
+    | LerobotSource
+    | ScreenAgentSource
+    | LdrawSource
+    | AitzSource
+    | GuiOdysseySource,
     Field(discriminator="kind"),
 ]
 
