@@ -13,7 +13,7 @@ from tpru.errors import CorruptMediaError, EmptySourceError, ManifestError, TooS
 from tpru.records import Trajectory
 from tpru.trajectories.media import iter_frames
 from tpru.trajectories.sources import aitz
-from tpru.trajectories.sources.gui_words import past, touched
+from tpru.trajectories.sources.action_words import past, touched
 
 REAL = Path(__file__).parents[3] / "shared/data"
 HOME, BACK, ENTER, DONE = ({"result_action_type": kind} for kind in (6, 5, 7, 10))

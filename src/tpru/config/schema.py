@@ -145,6 +145,17 @@ class GuiOdysseySource(SourceBase):
     split: Literal["", "random", "task", "device", "app"]
 
 
+class ShareRobotSource(SourceBase):
+    """conf/source/sharerobot.yaml: the planning episodes of ShareRobot."""
+
+    kind: Literal["sharerobot"]
+    path: str
+    images: str
+    max_episodes: Count
+    group: Literal["goal", "episode"]
+    own_split: bool
+
+
 Source = Annotated[
     SimulatedSource
     | EpisodesSource
@@ -152,7 +163,8 @@ Source = Annotated[
     | ScreenAgentSource
     | LdrawSource
     | AitzSource
-    | GuiOdysseySource,
+    | GuiOdysseySource
+    | ShareRobotSource,
     Field(discriminator="kind"),
 ]
 

@@ -13,7 +13,7 @@ from tpru.config.schema import AitzSource
 from tpru.errors import EmptySourceError, ManifestError, TooShortError
 from tpru.records import Media, Step, Trajectory
 from tpru.trajectories.source_data import SourceData, SourceTrajectory
-from tpru.trajectories.sources.gui_words import past, quoted, touched
+from tpru.trajectories.sources.action_words import past, quoted, touched
 from tpru.trajectories.sources.reading import (
     check_whole,
     field,

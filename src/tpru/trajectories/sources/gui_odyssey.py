@@ -14,7 +14,7 @@ from tpru.config.schema import GuiOdysseySource
 from tpru.errors import EmptySourceError, ManifestError, SplitError, TooShortError
 from tpru.records import Media, Step, Trajectory
 from tpru.trajectories.source_data import SourceData, SourceTrajectory
-from tpru.trajectories.sources.gui_words import ninth, past, quoted, touched
+from tpru.trajectories.sources.action_words import ninth, past, quoted, touched
 from tpru.trajectories.sources.reading import (
     check_ends,
     field,

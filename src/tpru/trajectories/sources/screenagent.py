@@ -19,7 +19,7 @@ from typing import Any
 
 from tpru.errors import ConfigError, EmptySourceError, ManifestError, TpruError
 from tpru.files import written_whole
-from tpru.trajectories.sources.gui_words import ninth, quoted
+from tpru.trajectories.sources.action_words import ninth, quoted
 
 LOG = logging.getLogger(__name__)
 SUFFIX = "_translate.json"  # "*_translate_neg_*.json" are wrong answers about the same screens
