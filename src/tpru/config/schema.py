@@ -156,6 +156,18 @@ class ShareRobotSource(SourceBase):
     own_split: bool
 
 
+class ObservationsSource(SourceBase):
+    """conf/source/observations.yaml: the user's own walks, ordered pictures with or without poses."""
+
+    kind: Literal["observations"]
+    path: str
+    max_episodes: Count
+    up: Literal["y", "z"]
+    heading: Literal["clockwise", "counter_clockwise"]
+    min_turn: Annotated[float, Field(gt=0.0, le=180.0)]
+    min_way: Rate
+
+
 Source = Annotated[
     SimulatedSource
     | EpisodesSource
@@ -164,7 +176,8 @@ Source = Annotated[
     | LdrawSource
     | AitzSource
     | GuiOdysseySource
-    | ShareRobotSource,
+    | ShareRobotSource
+    | ObservationsSource,
     Field(discriminator="kind"),
 ]
 

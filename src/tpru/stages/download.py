@@ -36,6 +36,7 @@ from tpru.trajectories.sources import (
     gui_odyssey,
     ldraw,
     lerobot,
+    observations,
     screenagent,
     sharerobot,
     simulated,
@@ -60,6 +61,8 @@ def read_source(run: Run, name: str, shard: Shard) -> SourceData:
         return gui_odyssey.read(name, config)
     if config.kind == "sharerobot":
         return sharerobot.read(name, config)
+    if config.kind == "observations":
+        return observations.read(name, config)
     if config.kind == "screenagent":
         converted = run.output("converted")
         shutil.rmtree(converted, ignore_errors=True)
