@@ -123,8 +123,61 @@ class LdrawSource(SourceBase):
     elevation: Annotated[float, Field(ge=0.0, le=80.0)]
 
 
+class AitzSource(SourceBase):
+    """conf/source/aitz.yaml: Android in the Zoo, recorded tasks on phones."""
+
+    kind: Literal["aitz"]
+    path: str
+    max_episodes: Count
+    skip_short: bool
+    own_split: bool
+
+
+class GuiOdysseySource(SourceBase):
+    """conf/source/gui_odyssey.yaml: GUI-Odyssey, recorded tasks that lead through several apps."""
+
+    kind: Literal["gui_odyssey"]
+    path: str
+    max_episodes: Count
+    skip_short: bool
+    keep_given_up: bool
+    group: Literal["apps", "instruction"]
+    split: Literal["", "random", "task", "device", "app"]
+
+
+class ShareRobotSource(SourceBase):
+    """conf/source/sharerobot.yaml: the planning episodes of ShareRobot."""
+
+    kind: Literal["sharerobot"]
+    path: str
+    images: str
+    max_episodes: Count
+    group: Literal["goal", "episode"]
+    own_split: bool
+
+
+class ObservationsSource(SourceBase):
+    """conf/source/observations.yaml: the user's own walks, ordered pictures with or without poses."""
+
+    kind: Literal["observations"]
+    path: str
+    max_episodes: Count
+    up: Literal["y", "z"]
+    heading: Literal["clockwise", "counter_clockwise"]
+    min_turn: Annotated[float, Field(gt=0.0, le=180.0)]
+    min_way: Rate
+
+
 Source = Annotated[
-    SimulatedSource | EpisodesSource | LerobotSource | ScreenAgentSource | LdrawSource,
+    SimulatedSource
+    | EpisodesSource
+    | LerobotSource
+    | ScreenAgentSource
+    | LdrawSource
+    | AitzSource
+    | GuiOdysseySource
+    | ShareRobotSource
+    | ObservationsSource,
     Field(discriminator="kind"),
 ]
 

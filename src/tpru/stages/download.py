@@ -30,7 +30,17 @@ from tpru.shards import WHOLE, Shard, shard_names, split_name
 from tpru.store import iter_records, write_records
 from tpru.trajectories.media import EmbeddedParquet
 from tpru.trajectories.source_data import SourceData, SourceTrajectory
-from tpru.trajectories.sources import episodes, ldraw, lerobot, screenagent, simulated
+from tpru.trajectories.sources import (
+    aitz,
+    episodes,
+    gui_odyssey,
+    ldraw,
+    lerobot,
+    observations,
+    screenagent,
+    sharerobot,
+    simulated,
+)
 
 MEDIA = pa.schema([("trajectory_id", pa.string()), ("frames", pa.list_(pa.binary()))])
 
@@ -45,6 +55,14 @@ def read_source(run: Run, name: str, shard: Shard) -> SourceData:
         return ldraw.read(name, config, threads(), shard)
     if config.kind == "lerobot":
         return lerobot.read(lerobot.LeRobotConfig(**values))
+    if config.kind == "aitz":
+        return aitz.read(name, config)
+    if config.kind == "gui_odyssey":
+        return gui_odyssey.read(name, config)
+    if config.kind == "sharerobot":
+        return sharerobot.read(name, config)
+    if config.kind == "observations":
+        return observations.read(name, config)
     if config.kind == "screenagent":
         converted = run.output("converted")
         shutil.rmtree(converted, ignore_errors=True)

@@ -5,7 +5,6 @@ import contextlib
 import dataclasses
 import json
 import math
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +22,8 @@ from tpru.records import SCENARIOS, Media, Step, Trajectory
 from tpru.store import decode_image
 from tpru.trajectories.media import probe_video, video_times
 from tpru.trajectories.source_data import SourceData, SourceTrajectory
+from tpru.trajectories.sources.reading import picture_names
 
-PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 TEXT_KEYS = ("id", "goal", "group", "split", "scenario", "family", "video")
 KEYS = (*TEXT_KEYS, "frames", "start_s", "end_s", "steps")
 SHOWN = 10
@@ -271,15 +270,7 @@ def _pictures(root: Path, frames: str | list[str]) -> Media:
 def _folder(root: Path, name: str) -> list[str]:
     folder = _inside(root, name)
     _expect(folder.is_dir(), f"the folder {name!r} does not exist in {root}; correct or add it")
-    files = (path for path in folder.iterdir() if path.suffix.lower() in PICTURES)
-    names = [path.name for path in files if not path.name.startswith(".")]
-    return [name + found for found in sorted(names, key=_natural)]
-
-
-def _natural(name: str) -> tuple[list[tuple[int, int, str]], str]:
-    """Order in which "2.png" comes before "10.png"; the name itself decides between equals."""
-    parts = re.findall(r"([0-9]+)|([^0-9]+)", name)
-    return [(0, int(number), "") if number else (1, 0, text) for number, text in parts], name
+    return [name + found for found in picture_names(folder)]
 
 
 def _check_pictures(media: Media) -> None:
