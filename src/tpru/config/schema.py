@@ -123,8 +123,22 @@ class LdrawSource(SourceBase):
     elevation: Annotated[float, Field(ge=0.0, le=80.0)]
 
 
+class RldsSource(SourceBase):
+    """conf/source/rlds.yaml: RLDS episodes in TFRecord files (Open X-Embodiment)."""
+
+    kind: Literal["rlds"]
+    path: str
+    split: Annotated[str, Field(min_length=1)]
+    camera: str
+    language: str
+    max_episodes: Count
+    group: Literal["instruction", "episode", "dataset"]
+    skip_short: bool
+    skip_without_goal: bool
+
+
 Source = Annotated[
-    SimulatedSource | EpisodesSource | LerobotSource | ScreenAgentSource | LdrawSource,
+    SimulatedSource | EpisodesSource | LerobotSource | ScreenAgentSource | LdrawSource | RldsSource,
     Field(discriminator="kind"),
 ]
 

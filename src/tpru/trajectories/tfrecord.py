@@ -184,9 +184,9 @@ def _shifted(registers: Words, length: int) -> Words:
 def _shift_tables(length: int) -> tuple[Words, Words]:
     """What ``length`` zero bytes (a power of two, from 4) make of the lower and the upper 16 bits."""
     if length == 4:
-        bits = np.uint32(1) << np.arange(32, dtype=np.uint32)
+        bits: Words = np.uint32(1) << np.arange(32, dtype=np.uint32)
         for _ in range(32):
-            bits = (bits >> 1) ^ np.where(bits & 1, np.uint32(POLYNOMIAL), np.uint32(0))
+            bits = (bits >> np.uint32(1)) ^ np.where(bits & np.uint32(1), np.uint32(POLYNOMIAL), np.uint32(0))
     else:
         single = np.uint32(1) << np.arange(32, dtype=np.uint32)
         bits = _shifted(_shifted(single, length // 2), length // 2)
@@ -203,9 +203,9 @@ def _spanned(bits: Words) -> Words:
 
 @cache
 def _byte_table() -> tuple[int, ...]:
-    bits = np.uint32(1) << np.arange(8, dtype=np.uint32)
+    bits: Words = np.uint32(1) << np.arange(8, dtype=np.uint32)
     for _ in range(8):
-        bits = (bits >> 1) ^ np.where(bits & 1, np.uint32(POLYNOMIAL), np.uint32(0))
+        bits = (bits >> np.uint32(1)) ^ np.where(bits & np.uint32(1), np.uint32(POLYNOMIAL), np.uint32(0))
     return tuple(int(value) for value in _spanned(bits))
 
 
