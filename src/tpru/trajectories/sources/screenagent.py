@@ -19,10 +19,10 @@ from typing import Any
 
 from tpru.errors import ConfigError, EmptySourceError, ManifestError, TpruError
 from tpru.files import written_whole
+from tpru.trajectories.sources.screen_words import place, typed
 
 LOG = logging.getLogger(__name__)
 SUFFIX = "_translate.json"  # "*_translate_neg_*.json" are wrong answers about the same screens
-LONGEST_TEXT = 80
 KEYS = {
     "Return": "Enter",
     "KP_Enter": "Enter",
@@ -173,11 +173,11 @@ def _mouse(action: dict[str, Any], step: dict[str, Any]) -> str:
     button = action.get("mouse_button")
     if kind in ("click", "double_click") and button in ("right", "middle"):
         verb = verb.replace("click", f"{button}-click", 1)
-    place = _place(action.get("mouse_position"), step)
-    if not verb or not place:
+    where = _place(action.get("mouse_position"), step)
+    if not verb or not where:
         return verb
     joint = "to" if kind in ("move", "drag") else "at"
-    return f"{verb} {joint} the {place} of the screen"
+    return f"{verb} {joint} the {where} of the screen"
 
 
 def _place(position: Any, step: dict[str, Any]) -> str:
@@ -187,15 +187,13 @@ def _place(position: Any, step: dict[str, Any]) -> str:
         down = float(position["height"]) / float(step["video_height"])
     except (KeyError, TypeError, ValueError, ZeroDivisionError):
         return ""
-    row = "top" if down < 1 / 3 else "bottom" if down >= 2 / 3 else ""
-    column = "left" if across < 1 / 3 else "right" if across >= 2 / 3 else ""
-    return f"{row} {column}".strip() or "centre"
+    return place(across, down)
 
 
 def _keyboard(action: dict[str, Any]) -> str:
-    text = " ".join(str(action.get("keyboard_text") or "").split())
+    text = typed(str(action.get("keyboard_text") or ""))
     if text:
-        return f'typed "{text[:LONGEST_TEXT]}{"…" if len(text) > LONGEST_TEXT else ""}"'
+        return text
     keys = action.get("keyboard_key") or []
     names = keys.split("+") if isinstance(keys, str) and len(keys) > 1 else list(keys)
     return "pressed " + "+".join(_key(str(name)) for name in names) if names else ""
