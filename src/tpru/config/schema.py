@@ -137,8 +137,27 @@ class RldsSource(SourceBase):
     skip_without_goal: bool
 
 
+class AndroidControlSource(SourceBase):
+    """conf/source/android_control.yaml: AndroidControl as published, in GZIP TFRecord files."""
+
+    kind: Literal["android_control"]
+    path: str
+    split_file: str
+    split: str
+    texts: Literal["actions", "instructions"]
+    max_episodes: Count
+    group: Literal["goal", "app", "episode"]
+    skip_short: bool
+
+
 Source = Annotated[
-    SimulatedSource | EpisodesSource | LerobotSource | ScreenAgentSource | LdrawSource | RldsSource,
+    SimulatedSource
+    | EpisodesSource
+    | LerobotSource
+    | ScreenAgentSource
+    | LdrawSource
+    | RldsSource
+    | AndroidControlSource,
     Field(discriminator="kind"),
 ]
 

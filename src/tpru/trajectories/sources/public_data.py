@@ -1,6 +1,7 @@
 """What sources of public data in TFRecord files share: shards, pictures, groups, and what they leave out."""
 
 import io
+import json
 import logging
 import re
 from collections import Counter
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from tpru.errors import CorruptMediaError, EmptySourceError
+from tpru.errors import CorruptMediaError, EmptySourceError, ManifestError
 from tpru.trajectories.tfrecord import check_file
 
 LOG = logging.getLogger(__name__)
@@ -55,6 +56,26 @@ def check_picture(data: bytes, what: str) -> None:
             f"{what} is not an encoded picture ({type(error).__name__}: {error}); expected JPEG or PNG: "
             "download the file again, or choose another key"
         ) from error
+
+
+def read_split(path: str, split: str) -> frozenset[str] | None:
+    """Ids of the episodes of a split, from a JSON object with a list of ids for each; None without a path.
+
+    Raises:
+        ManifestError: the file is not there, is something else, or has no such split.
+    """
+    if not path:
+        return None
+    try:
+        splits = {str(name): list(ids) for name, ids in json.loads(Path(path).read_text("utf-8")).items()}
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise ManifestError(
+            f"split_file {path} is no JSON object with a list of episodes for each split ({error}); correct "
+            "the path, or restore the file"
+        ) from error
+    if split not in splits:
+        raise ManifestError(f"split_file {path} has no split {split!r}; it has {sorted(splits)}: name one")
+    return frozenset(str(name) for name in splits[split])
 
 
 def group_of(goal: str) -> str:
