@@ -150,6 +150,20 @@ class AndroidControlSource(SourceBase):
     skip_short: bool
 
 
+class AitwSource(SourceBase):
+    """conf/source/aitw.yaml: a part of Android in the Wild as published, in GZIP TFRecord files."""
+
+    kind: Literal["aitw"]
+    path: str
+    split_file: str
+    split: str
+    max_episodes: Count
+    group: Literal["goal", "episode"]
+    max_waiting: Annotated[int, Field(ge=2)]
+    skip_incomplete: bool
+    skip_short: bool
+
+
 Source = Annotated[
     SimulatedSource
     | EpisodesSource
@@ -157,7 +171,8 @@ Source = Annotated[
     | ScreenAgentSource
     | LdrawSource
     | RldsSource
-    | AndroidControlSource,
+    | AndroidControlSource
+    | AitwSource,
     Field(discriminator="kind"),
 ]
 

@@ -30,7 +30,16 @@ from tpru.shards import WHOLE, Shard, shard_names, split_name
 from tpru.store import iter_records, write_records
 from tpru.trajectories.media import EmbeddedParquet
 from tpru.trajectories.source_data import SourceData, SourceTrajectory
-from tpru.trajectories.sources import android_control, episodes, ldraw, lerobot, rlds, screenagent, simulated
+from tpru.trajectories.sources import (
+    aitw,
+    android_control,
+    episodes,
+    ldraw,
+    lerobot,
+    rlds,
+    screenagent,
+    simulated,
+)
 
 MEDIA = pa.schema([("trajectory_id", pa.string()), ("frames", pa.list_(pa.binary()))])
 
@@ -49,6 +58,8 @@ def read_source(run: Run, name: str, shard: Shard) -> SourceData:
         return rlds.read(rlds.RldsConfig(**values))
     if config.kind == "android_control":
         return android_control.read(android_control.AndroidControlConfig(**values))
+    if config.kind == "aitw":
+        return aitw.read(aitw.AitwConfig(**values))
     if config.kind == "screenagent":
         converted = run.output("converted")
         shutil.rmtree(converted, ignore_errors=True)
