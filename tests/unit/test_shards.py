@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from tests.integration.test_bad_input import folder as episodes_folder
 from tests.integration.test_bad_input import picture, video
+from tests.unit import test_source_aitw, test_source_android_control, test_source_rlds
 from tests.unit.test_extraction import CONFIG as EXTRACT
 from tests.unit.test_source_ldraw import CASTLE, PARTS, write_model
 from tests.unit.test_source_ldraw import config as ldraw_source
@@ -150,6 +151,32 @@ def screenagent_kind(data: Path) -> Source:
     return {**OF_DISK, "kind": "screenagent", "path": str(data)}
 
 
+def tfrecord_kind(kind: str) -> Callable[[Path], Source]:
+    """A source of TFRecord files with the values of its group in ``conf/``."""
+
+    def looks(data: Path, first: int, n: int) -> list[bytes]:
+        picture_file = data / "look.png"
+        frames = []
+        for seed in range(first, first + n):
+            picture(picture_file, seed)
+            frames.append(picture_file.read_bytes())
+        picture_file.unlink()
+        return frames
+
+    def make(data: Path) -> Source:
+        values = [f"sources.mine.path={data}", "sources.mine.licence=CC0-1.0"]
+        if kind == "rlds":
+            test_source_rlds.write_set(data, **{test_source_rlds.CAMERA: looks(data, 0, 5)})
+        elif kind == "android_control":
+            test_source_android_control.write_set(data, screenshots=looks(data, 0, 4))
+        else:
+            test_source_aitw.write_set(data)
+        source = compose("demo", [f"+source@sources.mine={kind}", *values]).sources["mine"]
+        return source.model_dump(mode="json")
+
+    return make
+
+
 KINDS: dict[str, Callable[[Path], Source]] = {
     "simulated": simulated_kind,
     "ldraw": ldraw_kind,
@@ -157,6 +184,7 @@ KINDS: dict[str, Callable[[Path], Source]] = {
     "lerobot videos": lerobot_kind("video"),
     "lerobot pictures": lerobot_kind("image"),
     "screenagent": screenagent_kind,
+    **{kind: tfrecord_kind(kind) for kind in ("rlds", "android_control", "aitw")},
 }
 SHARED = ("simulated", "ldraw")
 RESULTS = Path("results/made")

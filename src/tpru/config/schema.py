@@ -168,6 +168,47 @@ class ObservationsSource(SourceBase):
     min_way: Rate
 
 
+class RldsSource(SourceBase):
+    """conf/source/rlds.yaml: RLDS episodes in TFRecord files (Open X-Embodiment)."""
+
+    kind: Literal["rlds"]
+    path: str
+    split: Annotated[str, Field(min_length=1)]
+    camera: str
+    language: str
+    max_episodes: Count
+    group: Literal["instruction", "episode", "dataset"]
+    skip_short: bool
+    skip_without_goal: bool
+
+
+class AndroidControlSource(SourceBase):
+    """conf/source/android_control.yaml: AndroidControl as published, in GZIP TFRecord files."""
+
+    kind: Literal["android_control"]
+    path: str
+    split_file: str
+    split: str
+    texts: Literal["actions", "instructions"]
+    max_episodes: Count
+    group: Literal["goal", "app", "episode"]
+    skip_short: bool
+
+
+class AitwSource(SourceBase):
+    """conf/source/aitw.yaml: a part of Android in the Wild as published, in GZIP TFRecord files."""
+
+    kind: Literal["aitw"]
+    path: str
+    split_file: str
+    split: str
+    max_episodes: Count
+    group: Literal["goal", "episode"]
+    max_waiting: Annotated[int, Field(ge=2)]
+    skip_incomplete: bool
+    skip_short: bool
+
+
 Source = Annotated[
     SimulatedSource
     | EpisodesSource
@@ -177,7 +218,10 @@ Source = Annotated[
     | AitzSource
     | GuiOdysseySource
     | ShareRobotSource
-    | ObservationsSource,
+    | ObservationsSource
+    | RldsSource
+    | AndroidControlSource
+    | AitwSource,
     Field(discriminator="kind"),
 ]
 

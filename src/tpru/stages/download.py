@@ -31,12 +31,15 @@ from tpru.store import iter_records, write_records
 from tpru.trajectories.media import EmbeddedParquet
 from tpru.trajectories.source_data import SourceData, SourceTrajectory
 from tpru.trajectories.sources import (
+    aitw,
     aitz,
+    android_control,
     episodes,
     gui_odyssey,
     ldraw,
     lerobot,
     observations,
+    rlds,
     screenagent,
     sharerobot,
     simulated,
@@ -63,6 +66,12 @@ def read_source(run: Run, name: str, shard: Shard) -> SourceData:
         return sharerobot.read(name, config)
     if config.kind == "observations":
         return observations.read(name, config)
+    if config.kind == "rlds":
+        return rlds.read(rlds.RldsConfig(**values))
+    if config.kind == "android_control":
+        return android_control.read(android_control.AndroidControlConfig(**values))
+    if config.kind == "aitw":
+        return aitw.read(aitw.AitwConfig(**values))
     if config.kind == "screenagent":
         converted = run.output("converted")
         shutil.rmtree(converted, ignore_errors=True)

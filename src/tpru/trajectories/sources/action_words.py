@@ -123,6 +123,12 @@ def quoted(text: str) -> str:
     return f'"{text[:LONGEST_TEXT]}{"…" if len(text) > LONGEST_TEXT else ""}"' if text else ""
 
 
+def typed(text: str) -> str:
+    """A clause for a text that was typed; "" for a blank one."""
+    said = quoted(text)
+    return f"typed {said}" if said else ""
+
+
 def ninth(across: float, down: float) -> str:
     """Which ninth of the screen a point lies in, given as shares of its width and height."""
     row = "top" if down < 1 / 3 else "bottom" if down >= 2 / 3 else ""

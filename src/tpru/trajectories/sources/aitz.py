@@ -13,7 +13,7 @@ from tpru.config.schema import AitzSource
 from tpru.errors import EmptySourceError, ManifestError, TooShortError
 from tpru.records import Media, Step, Trajectory
 from tpru.trajectories.source_data import SourceData, SourceTrajectory
-from tpru.trajectories.sources.action_words import past, quoted, touched
+from tpru.trajectories.sources.action_words import past, touched, typed
 from tpru.trajectories.sources.reading import (
     check_whole,
     field,
@@ -158,8 +158,7 @@ def _done(path: Path, step: dict[str, Any]) -> str:
 
 def _acted(step: dict[str, Any], kind: int, where: str) -> str:
     if kind == TYPED:
-        text = quoted(str(step.get("result_action_text") or ""))
-        return f"typed {text}" if text else ""
+        return typed(str(step.get("result_action_text") or ""))
     if kind == TOUCHED:
         return touched(*(_point(step, key, where) for key in ("result_touch_yx", "result_lift_yx")))
     return PRESSED.get(kind, "")

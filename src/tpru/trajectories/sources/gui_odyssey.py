@@ -14,7 +14,7 @@ from tpru.config.schema import GuiOdysseySource
 from tpru.errors import EmptySourceError, ManifestError, SplitError, TooShortError
 from tpru.records import Media, Step, Trajectory
 from tpru.trajectories.source_data import SourceData, SourceTrajectory
-from tpru.trajectories.sources.action_words import ninth, past, quoted, touched
+from tpru.trajectories.sources.action_words import ninth, past, touched, typed
 from tpru.trajectories.sources.reading import (
     check_ends,
     field,
@@ -194,8 +194,7 @@ def _acted(step: dict[str, Any], where: str) -> str:
     if isinstance(info, str) and info in KEYS:
         return KEYS[info]
     if action in ("TEXT", "TYPE"):  # the card of the set and its files differ in the name
-        text = quoted(str(info or ""))
-        return f"typed {text}" if text else ""
+        return typed(str(info or ""))
     if action in ("CLICK", "LONG_PRESS", "SCROLL"):
         start, end = _points(info, where)
         held = f"long-pressed at the {ninth(*start)} of the screen"

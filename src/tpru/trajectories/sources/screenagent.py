@@ -19,7 +19,7 @@ from typing import Any
 
 from tpru.errors import ConfigError, EmptySourceError, ManifestError, TpruError
 from tpru.files import written_whole
-from tpru.trajectories.sources.action_words import ninth, quoted
+from tpru.trajectories.sources.action_words import ninth, typed
 
 LOG = logging.getLogger(__name__)
 SUFFIX = "_translate.json"  # "*_translate_neg_*.json" are wrong answers about the same screens
@@ -173,11 +173,11 @@ def _mouse(action: dict[str, Any], step: dict[str, Any]) -> str:
     button = action.get("mouse_button")
     if kind in ("click", "double_click") and button in ("right", "middle"):
         verb = verb.replace("click", f"{button}-click", 1)
-    place = _place(action.get("mouse_position"), step)
-    if not verb or not place:
+    where = _place(action.get("mouse_position"), step)
+    if not verb or not where:
         return verb
     joint = "to" if kind in ("move", "drag") else "at"
-    return f"{verb} {joint} the {place} of the screen"
+    return f"{verb} {joint} the {where} of the screen"
 
 
 def _place(position: Any, step: dict[str, Any]) -> str:
@@ -191,9 +191,9 @@ def _place(position: Any, step: dict[str, Any]) -> str:
 
 
 def _keyboard(action: dict[str, Any]) -> str:
-    text = quoted(str(action.get("keyboard_text") or ""))
+    text = typed(str(action.get("keyboard_text") or ""))
     if text:
-        return f"typed {text}"
+        return text
     keys = action.get("keyboard_key") or []
     names = keys.split("+") if isinstance(keys, str) and len(keys) > 1 else list(keys)
     return "pressed " + "+".join(_key(str(name)) for name in names) if names else ""
