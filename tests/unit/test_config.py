@@ -55,6 +55,17 @@ def changed_units(*overrides: str, base: tuple[str, ...] = ()) -> set[str]:
     }
 
 
+@pytest.mark.parametrize("name", sorted(path.stem for path in (CONF / "source").glob("*.yaml")))
+def test_every_source_composes_once_the_users_values_are_given(name: str) -> None:
+    missing = OmegaConf.missing_keys(OmegaConf.load(CONF / "source" / f"{name}.yaml"))
+    given_values = [f"sources.mine.{key}=x" for key in sorted(missing)]
+    source = compose("demo", [f"+source@sources.mine={name}", *given_values]).sources["mine"]
+    assert source.licence
+    if missing:
+        with pytest.raises(ConfigError, match=r"sources\.mine"):
+            compose("demo", [f"+source@sources.mine={name}"])
+
+
 def test_there_are_experiments_and_hub_models_to_check() -> None:
     assert {"demo", "smoke", "real_sample", "own_data"} <= set(EXPERIMENTS)
     assert len(HUB_MODELS) >= 3

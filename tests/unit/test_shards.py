@@ -14,7 +14,15 @@ from hypothesis import strategies as st
 
 from tests.integration.test_bad_input import folder as episodes_folder
 from tests.integration.test_bad_input import picture, video
-from tests.unit import test_source_aitw, test_source_android_control, test_source_rlds
+from tests.unit import (
+    test_source_aitw,
+    test_source_aitz,
+    test_source_android_control,
+    test_source_gui_odyssey,
+    test_source_observations,
+    test_source_rlds,
+    test_source_sharerobot,
+)
 from tests.unit.test_extraction import CONFIG as EXTRACT
 from tests.unit.test_source_ldraw import CASTLE, PARTS, write_model
 from tests.unit.test_source_ldraw import config as ldraw_source
@@ -177,6 +185,51 @@ def tfrecord_kind(kind: str) -> Callable[[Path], Source]:
     return make
 
 
+def other_pictures(folder: Path) -> None:
+    """Put pictures that differ in place of those of a test."""
+    for number, path in enumerate(sorted(path for path in folder.rglob("*.png") if path.name[0] != ".")):
+        picture(path, number)
+
+
+def aitz_kind(data: Path) -> Source:
+    for number in range(3):
+        test_source_aitz.write_episode(
+            data, [test_source_aitz.HOME] * 5, f"general/GENERAL-{number}", f"do {number}"
+        )
+    other_pictures(data)
+    return {**OF_DISK, "kind": "aitz", "path": str(data), "skip_short": True, "own_split": False}
+
+
+def gui_odyssey_kind(data: Path) -> Source:
+    for number in range(3):
+        test_source_gui_odyssey.write_episode(
+            data, str(number), [test_source_gui_odyssey.HOME] * 5, apps=(str(number),)
+        )
+    other_pictures(data)
+    of_kind = {"kind": "gui_odyssey", "group": "apps", "split": "", "keep_given_up": True}
+    return {**OF_DISK, **of_kind, "path": str(data), "skip_short": True}
+
+
+def sharerobot_kind(data: Path) -> Source:
+    keys = [test_source_sharerobot.key(number) for number in range(3)]
+    test_source_sharerobot.write_set(data, {key: ("train", f"goal {key[-1]}") for key in keys})
+    other_pictures(data)
+    of_kind = {"kind": "sharerobot", "group": "goal", "own_split": False, "scenario": "robot"}
+    return {**OF_DISK, **of_kind, "path": str(data / "planning"), "images": str(data / "images")}
+
+
+def observations_kind(data: Path) -> Source:
+    for number in range(3):
+        names = [f"{k}.png" for k in range(5)]
+        folder = test_source_observations.write_walk(data, f"scene{number}/walk", names)
+        test_source_observations.write_poses(
+            folder, [test_source_observations.row(name, 0, k, 0) for k, name in enumerate(names)], "csv"
+        )
+    other_pictures(data)
+    of_kind = {"kind": "observations", "up": "z", "heading": "clockwise", "min_turn": 15, "min_way": 0.3}
+    return {**OF_DISK, **of_kind, "path": str(data), "scenario": "navigation"}
+
+
 KINDS: dict[str, Callable[[Path], Source]] = {
     "simulated": simulated_kind,
     "ldraw": ldraw_kind,
@@ -185,6 +238,10 @@ KINDS: dict[str, Callable[[Path], Source]] = {
     "lerobot pictures": lerobot_kind("image"),
     "screenagent": screenagent_kind,
     **{kind: tfrecord_kind(kind) for kind in ("rlds", "android_control", "aitw")},
+    "aitz": aitz_kind,
+    "gui_odyssey": gui_odyssey_kind,
+    "sharerobot": sharerobot_kind,
+    "observations": observations_kind,
 }
 SHARED = ("simulated", "ldraw")
 RESULTS = Path("results/made")
