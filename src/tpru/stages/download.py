@@ -30,7 +30,7 @@ from tpru.shards import WHOLE, Shard, shard_names, split_name
 from tpru.store import iter_records, write_records
 from tpru.trajectories.media import EmbeddedParquet
 from tpru.trajectories.source_data import SourceData, SourceTrajectory
-from tpru.trajectories.sources import episodes, ldraw, lerobot, screenagent, simulated
+from tpru.trajectories.sources import episodes, ldraw, lerobot, screenagent, simulated, videos
 
 MEDIA = pa.schema([("trajectory_id", pa.string()), ("frames", pa.list_(pa.binary()))])
 
@@ -45,6 +45,8 @@ def read_source(run: Run, name: str, shard: Shard) -> SourceData:
         return ldraw.read(name, config, threads(), shard)
     if config.kind == "lerobot":
         return lerobot.read(lerobot.LeRobotConfig(**values))
+    if config.kind == "videos":
+        return videos.read(name, config, threads(), run.output("converted"))
     if config.kind == "screenagent":
         converted = run.output("converted")
         shutil.rmtree(converted, ignore_errors=True)
@@ -105,6 +107,9 @@ def main(run: Run) -> None:
     write_records(run.output("trajectories.parquet"), Trajectory, kept)
     run.counts["trajectories"] = dict(Counter(t.scenario for t in kept))
     run.counts["families"] = dict(Counter(t.family or "unknown" for t in kept))
+    if data.dropped:
+        run.counts["dropped"] = data.dropped
+        say(f"left out by reason: {data.dropped}")
     run.metrics = {"trajectories": len(kept), "frames": sum(t.media.n_frames for t in kept)}
     run.facts = {"licence": data.licence, "citation": data.citation}
     say(f"{len(kept)} trajectories, {int(run.metrics['frames'])} frames")
