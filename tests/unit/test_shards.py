@@ -30,6 +30,8 @@ from tests.unit.test_source_lerobot import write_v3
 from tests.unit.test_source_screenagent import ENTER, write_session
 from tests.unit.test_source_simulated import episode
 from tests.unit.test_source_simulated import source as simulated_source
+from tests.unit.test_source_videos import build, film, states, steady
+from tests.unit.test_source_videos import config as videos_source
 from tpru import run as frame
 from tpru.config.compose import compose, shard_numbers, unit_config, unit_names
 from tpru.config.schema import Config
@@ -230,6 +232,12 @@ def observations_kind(data: Path) -> Source:
     return {**OF_DISK, **of_kind, "path": str(data), "scenario": "navigation"}
 
 
+def videos_kind(data: Path) -> Source:
+    for number in range(3):
+        film(data / f"in/{number}.mp4", steady(build(states(number, 5), still=8)))
+    return videos_source(data / "in").model_dump(mode="json")
+
+
 KINDS: dict[str, Callable[[Path], Source]] = {
     "simulated": simulated_kind,
     "ldraw": ldraw_kind,
@@ -242,6 +250,7 @@ KINDS: dict[str, Callable[[Path], Source]] = {
     "gui_odyssey": gui_odyssey_kind,
     "sharerobot": sharerobot_kind,
     "observations": observations_kind,
+    "videos": videos_kind,
 }
 SHARED = ("simulated", "ldraw")
 RESULTS = Path("results/made")

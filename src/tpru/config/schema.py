@@ -5,6 +5,7 @@ Hydra composes the YAML files and refuses unknown overrides; these models check 
 default could hide, so there are none: every value stands in ``conf/`` beside its explanation.
 """
 
+import re
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -209,6 +210,47 @@ class AitwSource(SourceBase):
     skip_short: bool
 
 
+class VideosSource(SourceBase):
+    """conf/source/videos.yaml: filmed builds, of which settled states remain."""
+
+    kind: Literal["videos"]
+    path: str
+    group: str
+    goal: Annotated[str, Field(min_length=1)]
+    shots: Literal["split", "join"]
+    max_videos: Count
+    skip_short: bool
+    side: Annotated[int, Field(ge=64, le=640)]
+    settled_s: Annotated[float, Field(ge=0.0)]
+    min_change: Annotated[float, Field(gt=0.0, lt=1.0)]
+    cut_change: Annotated[float, Field(gt=0.0, le=1.0)]
+    exposure: Annotated[float, Field(ge=1.0, le=4.0)]
+    hand_share: Annotated[float, Field(gt=0.0, le=1.0)]
+    look_ahead: Annotated[int, Field(ge=1, le=30)]
+    black: Annotated[float, Field(ge=0.0, le=255.0)]
+    blur: Share
+    jpeg_quality: Annotated[int, Field(ge=1, le=100)]
+
+    @model_validator(mode="after")
+    def _usable(self) -> "VideosSource":
+        try:
+            named = re.compile(self.group).groupindex
+        except re.error as error:
+            raise ValueError(f"group {self.group!r} is no regular expression ({error})") from error
+        if "group" not in named:
+            raise ValueError(f"group {self.group!r} needs a part (?P<group>...) that names the build")
+        try:
+            self.goal.format(title="")
+        except (KeyError, IndexError, ValueError) as error:
+            raise ValueError(f"goal {self.goal!r} may hold {{title}} and no other braces") from error
+        if self.min_change >= self.cut_change:
+            raise ValueError(
+                f"min_change ({self.min_change}) must be below cut_change ({self.cut_change}): every new "
+                "state would be a new shot"
+            )
+        return self
+
+
 Source = Annotated[
     SimulatedSource
     | EpisodesSource
@@ -221,7 +263,8 @@ Source = Annotated[
     | ObservationsSource
     | RldsSource
     | AndroidControlSource
-    | AitwSource,
+    | AitwSource
+    | VideosSource,
     Field(discriminator="kind"),
 ]
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any, TypedDict
 
 import jinja2
@@ -100,14 +99,22 @@ def build_page(inputs: ReportInputs) -> str:
     Raises:
         UpstreamError: a picture of the gallery or the contact sheet is in none of the frame files.
     """
-    text = resources.files("tpru.reporting").joinpath("page.html.j2").read_text(encoding="utf-8")
+    return render("page.html.j2", _view(inputs))
+
+
+def render(template: str, values: dict[str, Any]) -> str:
+    """A template of this package with its values in place, which are escaped."""
     environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+        loader=jinja2.PackageLoader("tpru.reporting", ""),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
     )
     environment.filters["duration"] = duration
     environment.filters["counts"] = tables.counts
     environment.filters["plain"] = tables.plain
-    return environment.from_string(text).render(_view(inputs)) + "\n"
+    return environment.get_template(template).render(values) + "\n"
 
 
 def duration(seconds: float) -> str:

@@ -43,6 +43,7 @@ from tpru.trajectories.sources import (
     screenagent,
     sharerobot,
     simulated,
+    videos,
 )
 
 MEDIA = pa.schema([("trajectory_id", pa.string()), ("frames", pa.list_(pa.binary()))])
@@ -72,6 +73,8 @@ def read_source(run: Run, name: str, shard: Shard) -> SourceData:
         return android_control.read(android_control.AndroidControlConfig(**values))
     if config.kind == "aitw":
         return aitw.read(aitw.AitwConfig(**values))
+    if config.kind == "videos":
+        return videos.read(name, config, threads(), run.output("converted"))
     if config.kind == "screenagent":
         converted = run.output("converted")
         shutil.rmtree(converted, ignore_errors=True)
@@ -132,6 +135,9 @@ def main(run: Run) -> None:
     write_records(run.output("trajectories.parquet"), Trajectory, kept)
     run.counts["trajectories"] = dict(Counter(t.scenario for t in kept))
     run.counts["families"] = dict(Counter(t.family or "unknown" for t in kept))
+    if data.dropped:
+        run.counts["dropped"] = data.dropped
+        say(f"left out by reason: {data.dropped}")
     run.metrics = {"trajectories": len(kept), "frames": sum(t.media.n_frames for t in kept)}
     run.facts = {"licence": data.licence, "citation": data.citation}
     say(f"{len(kept)} trajectories, {int(run.metrics['frames'])} frames")

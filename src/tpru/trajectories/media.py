@@ -137,6 +137,30 @@ def _video_frames(trajectory_id: str, media: Media, every: int) -> Iterator[RawF
         )
 
 
+def whole_video(path: Path) -> Iterator[tuple[float, av.VideoFrame]]:
+    """Every frame of a video, decoded but not converted, with its seconds since the first one.
+
+    Raises:
+        ManifestError: the file does not exist.
+        CorruptMediaError: it is not a readable video, or ends before its index says.
+    """
+    promised, _ = probe_video(path)
+    count = 0
+    try:
+        for timed in _timed_frames(path, 0.0):
+            yield timed
+            count += 1
+    except (av.FFmpegError, IndexError) as error:
+        raise CorruptMediaError(
+            f"the video {path} cannot be decoded after frame {count} ({error}). Replace or remove the file."
+        ) from error
+    if count < promised:
+        raise CorruptMediaError(
+            f"the video {path} holds {count} frames, its index promises {promised}: it is truncated. "
+            "Replace or remove the file."
+        )
+
+
 def _frames_from(path: Path, start: float, spacing: float) -> Iterator[tuple[float, av.VideoFrame]]:
     """Frames with their seconds since the first one, from at or before ``start`` where that works.
 

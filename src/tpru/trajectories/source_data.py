@@ -1,7 +1,7 @@
 """What a source hands to the ``download`` stage."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tpru.records import FrameState, Trajectory
 
@@ -21,12 +21,14 @@ class SourceData:
     """The trajectories of a source, streamed, with the facts that the data card prints.
 
     ``total`` is the number of trajectories when it is known beforehand (for the progress bar), else 0.
+    ``dropped`` counts by reason what the source itself left out.
     """
 
     trajectories: Iterable[SourceTrajectory]
     licence: str
     citation: str
     total: int = 0
+    dropped: dict[str, int] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[SourceTrajectory]:
         return iter(self.trajectories)
