@@ -21,6 +21,7 @@ finished = os.environ.get("TEST_OUTPUTS_FROM")
 if finished:
     line = next(l for l in script.read_text().splitlines() if l.startswith("# properties = "))
     for output in json.loads(line.removeprefix("# properties = "))["output"]:
+        pathlib.Path(output).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(pathlib.Path(finished) / output, output)
     code = 0
 else:

@@ -94,7 +94,7 @@ def _send(folder: Path, patience: Patience, budget: float) -> Outcome:
     data = read_whole(folder)
     done = read_sent(folder, len(data))
     begun, first = time.monotonic(), done.offset
-    failed = False
+    failed = opened = False
     while done.offset < len(data) and not failed and time.monotonic() - begun < budget:
         lines, end = take(data, done.offset, 0 if done.offset < done.alone else BATCH)
         uri = tracking_uri(last_start(data[:end]).get("uri", ""))
@@ -102,6 +102,7 @@ def _send(folder: Path, patience: Patience, budget: float) -> Outcome:
         try:
             if lines[0]["kind"] == "start":
                 start_run(uri, folder, lines[0], starts(data[: done.offset]), done)
+                opened = True
             else:
                 tell(client(uri), run_id(folder), lines)
         except Exception as error:
@@ -114,7 +115,8 @@ def _send(folder: Path, patience: Patience, budget: float) -> Outcome:
             done = Sent(end, alone=done.alone)
         write_sent(folder, done)
     if done.offset > first and not failed:
-        patience.worked(time.monotonic() - begun)
+        # To open a store for the first time takes seconds and says nothing of how fast it is.
+        patience.worked(0.0 if opened else time.monotonic() - begun)
     return Outcome(data.count(b"\n", first, done.offset), data.count(b"\n", done.offset), failed)
 
 
