@@ -180,6 +180,15 @@ def test_settled_states_are_found(tmp_path: Path, case: str) -> None:
     assert order == sorted(order)
 
 
+@pytest.mark.parametrize("seed", [22, 26, 27])
+def test_flicker_of_light_that_clips_at_white(tmp_path: Path, seed: int) -> None:
+    truth = states(seed, 10)
+    film(tmp_path / "in/a.mp4", steady(noisy(flicker(build(truth, rest=8), seed), seed)))
+    lines, dropped = converted(tmp_path / "in", tmp_path / "out")
+    precision, recall, found = found_in(tmp_path / "out", lines, truth)
+    assert min(precision, recall) >= 0.9, (found, dropped)
+
+
 def test_everything_at_once(tmp_path: Path) -> None:
     first, second = states(5, 8), states(6, 7)
     pictures = [*[BLACK] * 5, *build(first, rest=8), *[BLACK] * 6]

@@ -21,6 +21,7 @@ CELL = 4  # pixels of a side: averages the noise of video coding away
 BLOCK = 4  # cells of a side: blurring a picture leaves the mean of a block as it is
 CLOCK_S = 0.001  # Matroska rounds the time of a frame to a millisecond
 DARKEST = 24.0  # cells below it say nothing about the exposure
+BRIGHT = 170.0  # cells above it may hold pixels that clip at white
 FLAT = 1.5  # strength of edges below which there is nothing that could be blurred
 UNBUILT = 8.0  # of 255: less than an edge that comes into a block changes its mean
 LEAST_BLOCKS = 4  # with fewer in common, sharpness cannot be compared
@@ -109,8 +110,11 @@ def differing(a: Cells, b: Cells, exposure: float, visible: float = VISIBLE) -> 
         if usable.any():
             gains[channel] = np.median(b[..., channel][usable] / a[..., channel][usable])
     gains = np.clip(gains, 1 / exposure, exposure)
-    # Where light clips at white there is nothing to compare above it.
-    return np.asarray(np.abs(np.minimum(a * gains, 255.0) - b).max(axis=-1) > visible, np.bool_)
+    more = b - np.minimum(a * gains, 255.0)
+    # Pixels of a bright cell may have clipped at white in the brighter picture: they lack at most this much.
+    more -= np.clip(more, 0, 255 * np.maximum(1 - gains, 0)) * (a > BRIGHT)
+    more -= np.clip(more, -255 * np.maximum(gains - 1, 0), 0) * (b > BRIGHT)
+    return np.asarray(np.abs(more).max(axis=-1) > visible, np.bool_)
 
 
 def settled_states(frames: Iterable[Filmed], config: Settling, dropped: Counter[str]) -> Iterator[Settled]:
