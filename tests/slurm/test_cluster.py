@@ -13,9 +13,6 @@ from tests.slurm.conftest import Cluster, free_port, wait_until
 
 pytestmark = pytest.mark.slurm
 
-# Ends by itself only after SLURM has started it a second time.
-TWICE = 'echo "start ${SLURM_RESTART_COUNT:-0}"; [ "${SLURM_RESTART_COUNT:-0}" -ge 1 ] || sleep 300'
-
 
 @pytest.fixture
 def second(cluster: Cluster) -> Iterator[Path]:
@@ -83,17 +80,6 @@ def test_accounting_has_the_job(cluster: Cluster, tmp_path: Path) -> None:
     query = ["sacct", "-XnP", "-j", job, "-o", "state,exitcode,account,alloctres"]
     wait_until(lambda: cluster.run(*query).startswith("FAILED|3:0|default|"), 60, lambda: cluster.run(*query))
     assert "gres/gpu=1" in cluster.run(*query)
-
-
-def test_scavenging_job_makes_way(cluster: Cluster, tmp_path: Path) -> None:
-    """A job in scavenge is requeued when one in gpu needs its node, and runs after it."""
-    log = tmp_path / "low.log"
-    low = cluster.submit(log, TWICE, "-pscavenge", "--gres=gpu:2", "--nodelist=n1")
-    wait_until(lambda: log.exists() and "start 0" in log.read_text(), 30)
-    high = cluster.submit(tmp_path / "high.log", "true", "-pgpu", "--gres=gpu:2", "--nodelist=n1")
-    cluster.wait_for_state(high, "COMPLETED")
-    cluster.wait_for_state(low, "COMPLETED")
-    assert "start 1" in log.read_text()
 
 
 def test_up_twice_is_harmless(cluster: Cluster) -> None:
