@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from tpru.config.schema import ExtractConfig
@@ -35,10 +36,16 @@ class Found:
     without: int = 0
 
 
+@lru_cache(maxsize=1)
+def embedded_frames(media: Path) -> EmbeddedParquet:
+    """Embedded frames, opened once in each worker: to open them reads the ids of all trajectories."""
+    return EmbeddedParquet(media)
+
+
 def extract_one(job: Job) -> Extraction:
     """Extraction of one trajectory, in a worker process."""
     trajectory, media, config, states = job
-    embedded = EmbeddedParquet(media) if trajectory.media.kind == "embedded" else None
+    embedded = embedded_frames(media) if trajectory.media.kind == "embedded" else None
     encoded = embedded.read(trajectory.trajectory_id) if embedded else []
     known = Known(states, tuple(encoded[a.media] for a in trajectory.alternatives))
     return extract(trajectory, iter_frames(trajectory, embedded, config.every), config, known)
