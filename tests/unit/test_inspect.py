@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from PIL import Image, ImageDraw
 
+from tpru import inspect
 from tpru import run as frame
 from tpru.errors import ConfigError, ManifestError, UpstreamError
 from tpru.records import Media, Trajectory
 from tpru.reporting.contents import counts, numbers, overview, spread
-from tpru.trajectories import inspect
 
 MINE = ["experiment=own_data", "sources.mine.path=data", "sources.mine.licence=CC0"]
 

@@ -1,7 +1,7 @@
 """Look at data before training on them: counts in the terminal, and one page with samples.
 
-    python -m tpru.trajectories.inspect results/demo
-    python -m tpru.trajectories.inspect experiment=own_data [unit=extract/mine] [key=value ...]
+    python -m tpru.inspect results/demo
+    python -m tpru.inspect experiment=own_data [unit=extract/mine] [key=value ...]
 
 A folder is read as it is. With an experiment, its sources are read and extracted as its stages would do it:
 what ``results/<experiment>`` holds by the same configuration is taken, all else is made in
