@@ -23,8 +23,9 @@ from tests.slurm.conftest import Cluster, wait_until
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 
 SMOKE = ["--config", "experiment=smoke"]
+STEPS = 24
 # Long enough to be struck in the middle. Two processes share a batch of eight completions.
-LONGER = ["--config", "experiment=smoke", 'overrides=["grpo.steps=16","grpo.save_every=2",'
+LONGER = ["--config", "experiment=smoke", 'overrides=["grpo.steps=24","grpo.save_every=2",'
           '"grpo.per_device_batch_size=4","sft.per_device_batch_size=4"]']  # fmt: skip
 GRPO = "results/smoke/grpo/run.json"
 
@@ -132,7 +133,7 @@ def undisturbed(pair: Workspace, tmp_path_factory: pytest.TempPathFactory) -> di
     made.run(made.snakemake(GRPO, *LONGER, profile="slurm"))
     assert "2 processes train together" in (made.folder / "results/smoke/logs/grpo.log").read_text()
     record = json.loads((made.folder / GRPO).read_text())
-    assert record["metrics"]["updates"] == 16
+    assert record["metrics"]["updates"] == STEPS
     return hashes(made.folder / "results/smoke/grpo")
 
 
@@ -203,7 +204,7 @@ def restarts(workspace: Workspace) -> str:
     assert latest.info.status == "FINISHED"
     store = MlflowClient(f"sqlite:///{workspace.folder}/results/mlflow.db")
     steps = [m.step for m in store.get_metric_history(latest.info.run_id, "reward")]
-    assert sorted(set(steps)) == list(range(1, 17))
+    assert sorted(set(steps)) == list(range(1, STEPS + 1))
     return latest.data.tags.get("tpru.restarts", "0")
 
 
@@ -277,7 +278,7 @@ def test_a_struck_training_ends_the_same(
         log = finish(copy, process)
     continued = [int(step) for step in re.findall(r"continuing from \S+checkpoint-(\d+)", log)]
     assert len(continued) == 1
-    assert 2 <= continued[0] < 16
+    assert 2 <= continued[0] < STEPS
     assert again in (None, "goes back to the queue" in slurm_log(copy))
     assert hashes(copy.folder / "results/smoke/grpo") == undisturbed
     assert restarts(copy) == "1"
@@ -292,7 +293,7 @@ def test_a_real_time_limit(
     """As above, but SLURM itself says when: a limit of two minutes, and a training that takes longer."""
     copy = pair.copy(tmp_path / "clone")
     site(copy, grpo__runtime=2, warning_s=30)
-    slower = [LONGER[0], LONGER[1], LONGER[2].replace("grpo.steps=16", "grpo.steps=600")]
+    slower = [LONGER[0], LONGER[1], LONGER[2].replace("grpo.steps=24", "grpo.steps=600")]
     since = now()
     with driver(copy, GRPO, *slower) as process:
         wait_until(lambda: "goes back to the queue" in slurm_log(copy), 240, lambda: slurm_log(copy)[-3000:])
