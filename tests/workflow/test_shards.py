@@ -27,7 +27,8 @@ def test_jobs_of_a_cluster_gather_what_was_planned(workspace: Workspace, slurm: 
     def run(shards: int, *flags: str) -> None:
         chosen = ",".join(f'"sources.assembly.{value}"' for value in (*values, f"shards={shards}"))
         config = ["--config", "experiment=smoke", f"overrides=[{chosen}]"]
-        workspace.run(workspace.snakemake(target, *flags, *config, profile="slurm"))
+        often = ["--seconds-between-status-checks", "1"]
+        workspace.run(workspace.snakemake(target, *flags, *often, *config, profile="slurm"))
 
     def gathered() -> list[str]:
         return sorted(json.loads((workspace.folder / target).read_text())["inputs"])

@@ -66,6 +66,8 @@ def test_literal_command_plans_from_a_fresh_copy(workspace: Workspace) -> None:
     assert not (workspace.folder / "results").exists(), "a dry run must not write anything"
 
 
+# The stand-in is done at once: a test need not wait for the next look.
+OFTEN = ["--seconds-between-status-checks", "1"]
 # What each rule asks of sbatch, behind the name, comment and log that tell which job it is.
 CPU = ["--partition=cpu", "--account=default", "--nodes=1", "--ntasks-per-node=1"]
 GPU = ["--partition=gpu", "--account=default", "--nodes=1", "--ntasks-per-node=1"]
@@ -112,8 +114,7 @@ def test_the_exact_submission_of_every_rule(
     monkeypatch.setenv("TEST_OUTPUTS_FROM", str(tmp_path / "outputs"))
     models = "evaluate.models=[base,sft,sft_continued,grpo,grpo_from_base,grpo_blind]"
     config = ["--config", "experiment=smoke", f'overrides=["{models}","grpo.least_pass_rate=0.1"]']
-    fast = ["--seconds-between-status-checks", "1", "--forceall"]
-    copy.run(copy.snakemake("all", *fast, *config, profile="slurm"))
+    copy.run(copy.snakemake("all", "--forceall", *OFTEN, *config, profile="slurm"))
     seen = [check_golden(arguments) for arguments in submitted(slurm)]
     assert len(seen) == len(set(seen))
     # The two that fetch from a hub run beside the driver; everything else was submitted.
@@ -138,7 +139,7 @@ def test_every_rule_that_is_submitted_has_its_line() -> None:
 def test_cpu_stage(workspace: Workspace, slurm: Path) -> None:
     target = "results/smoke/download/assembly/run.json"
     config = ["--config", "experiment=smoke", 'overrides=["sources.assembly.episodes.L1=2"]']
-    workspace.run(workspace.snakemake(target, *config, profile="slurm"))
+    workspace.run(workspace.snakemake(target, *OFTEN, *config, profile="slurm"))
     assert (workspace.folder / target).exists()
     (arguments,) = submitted(slurm)
     assert check_golden(arguments) == "download/assembly"
@@ -167,7 +168,7 @@ def test_gpu_stage_and_config_edited_while_queued(finished: Workspace, slurm: Pa
     edit += "conf.write_text(conf.read_text().replace('beta: 0.01', 'beta: 0.5'))\n"
     sbatch.write_text(sbatch.read_text().replace("script = ", edit + "script = "))
     config = ["--config", "experiment=smoke", 'overrides=["grpo.epsilon=0.19"]']
-    copy.run(copy.snakemake("results/smoke/grpo/run.json", *config, profile="slurm"))
+    copy.run(copy.snakemake("results/smoke/grpo/run.json", *OFTEN, *config, profile="slurm"))
     (arguments,) = submitted(slurm)
     assert check_golden(arguments) == "grpo"
     ran = json.loads((copy.folder / "results/smoke/grpo/run.json").read_text())["config"]["grpo"]
