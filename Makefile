@@ -36,13 +36,13 @@ tiny_base: $(STAMP)  ## make the shipped tiny base anew (50 minutes) and put it 
 	rm -rf src/tpru/models/tiny_base
 	cp -r results/demo/tiny_base/model src/tpru/models/tiny_base
 
-test: $(STAMP)  ## all tests (about 20 minutes on two cores)
+test: $(STAMP)  ## all tests but those on SLURM (about 25 minutes on two cores)
 	$(BIN)/python -m pytest
 
 test-fast: $(STAMP)  ## tests without training (a minute or two)
 	$(BIN)/python -m pytest -m "not slow and not slurm"
 
-test-slurm: $(STAMP)  ## tests on a real SLURM cluster, brought up and taken down unless it is up already
+test-slurm: $(STAMP)  ## tests on a real SLURM cluster (a quarter of an hour), brought up unless it is up already
 	@$(CLUSTER) status >/dev/null || { \
 	  trap '$(CLUSTER) down' EXIT; trap 'exit 130' INT TERM; $(CLUSTER) up || exit 1; }; \
 	$(BIN)/python -m pytest -m slurm tests/slurm
