@@ -49,7 +49,8 @@ def sacct(cluster: Cluster, since: str) -> list[dict[str, str]]:
 
 
 def now() -> str:
-    """This second as sacct takes it."""
+    """This second as sacct takes it, with no job of an earlier one in it."""
+    time.sleep(1.0)
     return time.strftime("%Y-%m-%dT%H:%M:%S")
 
 
