@@ -21,6 +21,7 @@ from tpru.config.devices import passes_per_update
 from tpru.config.schema import Config
 from tpru.errors import ConfigError, TpruError
 from tpru.files import read_json, short_hash, write_json, written_whole
+from tpru.runtime import PLANNED_VARIABLE
 from tpru.shards import shard_names
 
 if TYPE_CHECKING:  # parsing happens in every job and must stay cheap
@@ -158,7 +159,7 @@ def _plan(snakemake_config: dict[str, Any]) -> Plan:
     if frozen:
         saved = json.loads((Path(frozen) / "plan.json").read_text(encoding="utf-8"))
         return Plan(Config(**saved["config"]), tuple(saved["overrides"]), saved["shards"])
-    os.environ["TPRU_PLANNED"] = str(time.time())
+    os.environ[PLANNED_VARIABLE] = str(time.time())
     config = compose(experiment, list(overrides))
     return Plan(config, overrides, chosen_shards(config))
 

@@ -43,7 +43,7 @@ from tpru.files import (
     stage_lock,
     write_json,
 )
-from tpru.runtime import in_slurm, rank
+from tpru.runtime import PLANNED_VARIABLE, in_slurm, rank
 from tpru.tracking.runs import SilentTracker, Tracker, stage_run
 
 RECORDED_PACKAGES = (
@@ -62,8 +62,6 @@ RECORDED_PACKAGES = (
 LOCK_WAIT_S = 120.0
 # A second run.json, which Snakemake does not know and so does not delete.
 FINISHED = ".finished.json"
-# When the driver began to plan, in seconds since 1970.
-PLANNED_VARIABLE = "TPRU_PLANNED"
 # Exit status of a process that SIGTERM ended.
 TERMINATED = 128 + signal.SIGTERM
 
@@ -241,9 +239,7 @@ def finished_meanwhile(folder: Path, config: dict[str, Any]) -> dict[str, Any] |
     if not kept.exists() or kept.stat().st_mtime < planned:
         return None
     record: dict[str, Any] = read_json(kept)
-    inputs = {
-        unit: folder.parents[config["unit"].count("/")] / unit / "run.json" for unit in record["inputs"]
-    }
+    inputs = {unit: Path("results") / config["name"] / unit / "run.json" for unit in record["inputs"]}
     same = all(p.exists() and read_json(p)["fingerprint"] == record["inputs"][u] for u, p in inputs.items())
     whole = all((folder / name).exists() for name in record["outputs"])
     return record if same and whole and record["config"] == config else None

@@ -9,6 +9,8 @@ from tqdm import tqdm
 
 Value = TypeVar("Value")
 
+# When the driver began to plan, in seconds since 1970; its jobs are told by the environment.
+PLANNED_VARIABLE = "TPRU_PLANNED"
 # A file in a training's folder: it was told to end (SIGTERM) and wrote a whole checkpoint before it did.
 INTERRUPTED = ".interrupted"
 

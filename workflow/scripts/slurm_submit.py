@@ -84,16 +84,15 @@ def queued() -> dict[str, str]:
 def main() -> None:
     """Print the id of the job."""
     output, *options, script = sys.argv[1:]
-    plan, (_, unit) = Path(os.environ["TPRU_PLAN"]), unit_of(output)
+    plan, folder, (experiment, unit) = Path(os.environ["TPRU_PLAN"]), str(Path.cwd()), unit_of(output)
     frozen = (plan / f"{unit.replace('/', '-')}.yaml").read_bytes()
-    command = arguments(output, options, script, frozen, str(Path.cwd()))
-    Path(LOGS).mkdir(parents=True, exist_ok=True)
-    (wanted,) = (c.removeprefix("--comment=") for c in command if c.startswith("--comment="))
-    known = left_behind(queued(), wanted)
+    known = left_behind(queued(), comment(experiment, unit, folder, frozen))
     if known:
         print(f"tpru: job {known} already computes this: waiting for it", file=sys.stderr)
         print(known)
         return
+    Path(LOGS).mkdir(parents=True, exist_ok=True)
+    command = arguments(output, options, script, frozen, folder)
     # Compute nodes need no network: what comes from a hub was fetched by the driver. A stage that finds
     # something missing says so at once instead of waiting for a connection.
     offline = dict.fromkeys(("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE"), "1")

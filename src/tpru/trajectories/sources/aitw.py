@@ -19,7 +19,7 @@ from tpru.errors import CorruptMediaError, EmptySourceError, ManifestError, TooS
 from tpru.records import SCENARIOS, Media, Step, Trajectory
 from tpru.trajectories.source_data import SourceData, SourceTrajectory
 from tpru.trajectories.sources.action_words import ninth, typed
-from tpru.trajectories.sources.public_data import LeftOut, read_split, shard_files
+from tpru.trajectories.sources.public_data import LeftOut, read_split, shard_files, taken
 from tpru.trajectories.sources.reading import same_words
 from tpru.trajectories.tfrecord import Example, parse_example, read_records
 
@@ -129,17 +129,9 @@ class _Episodes:
     wanted: frozenset[str] | None
 
     def __iter__(self) -> Iterator[SourceTrajectory]:
-        kept, left = 0, LeftOut(self.config.name)
-        for episode in self._complete(left):
-            found = _trajectory(self.config, episode, left)
-            if found is None:
-                continue
-            yield found
-            kept += 1
-            if kept == self.config.max_episodes:
-                break
-        left.say()
-        if not kept:
+        left = LeftOut(self.config.name)
+        found = (_trajectory(self.config, episode, left) for episode in self._complete(left))
+        if not (yield from taken(found, self.config.max_episodes, left)):
             raise EmptySourceError(
                 f"{self.config.path} gave no whole episode{self._of_split()}; left out: "
                 f"{dict(left.reasons) or 'none'}. Add shards, raise max_waiting, or correct path or split"

@@ -15,7 +15,7 @@ from tpru.errors import EmptySourceError, ManifestError, TooShortError
 from tpru.records import SCENARIOS, Media, Step, Trajectory
 from tpru.trajectories.source_data import SourceData, SourceTrajectory
 from tpru.trajectories.sources.action_words import ninth, typed
-from tpru.trajectories.sources.public_data import LeftOut, check_picture, read_split, shard_files
+from tpru.trajectories.sources.public_data import LeftOut, check_picture, read_split, shard_files, taken
 from tpru.trajectories.sources.reading import same_words
 from tpru.trajectories.tfrecord import Example, parse_example, read_records
 
@@ -80,7 +80,16 @@ class _Episodes:
     wanted: frozenset[str] | None
 
     def __iter__(self) -> Iterator[SourceTrajectory]:
-        kept, left, places = 0, LeftOut(self.config.name), dict[int, str]()
+        left = LeftOut(self.config.name)
+        if not (yield from taken(self._found(left), self.config.max_episodes, left)):
+            of = f" of the split {self.config.split!r}" if self.config.split_file else ""
+            raise EmptySourceError(
+                f"{self.config.path} gave no episode{of} of at least two screens; add shards, or correct "
+                "path and split_file"
+            )
+
+    def _found(self, left: LeftOut) -> Iterator[SourceTrajectory | None]:
+        places: dict[int, str] = {}
         for example in self._examples():
             number = example.number("episode_id")
             if self.wanted is not None and str(number) not in self.wanted:
@@ -90,20 +99,7 @@ class _Episodes:
                 raise ManifestError(
                     f"{example.where} is episode {number}, as {other} is; remove one of the two files"
                 )
-            found = _trajectory(self.config, number, example, left)
-            if found is None:
-                continue
-            yield found
-            kept += 1
-            if kept == self.config.max_episodes:
-                break
-        left.say()
-        if not kept:
-            of = f" of the split {self.config.split!r}" if self.config.split_file else ""
-            raise EmptySourceError(
-                f"{self.config.path} gave no episode{of} of at least two screens; add shards, or correct "
-                "path and split_file"
-            )
+            yield _trajectory(self.config, number, example, left)
 
     def _examples(self) -> Iterator[Example]:
         for path in self.shards:

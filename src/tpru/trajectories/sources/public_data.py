@@ -5,12 +5,14 @@ import json
 import logging
 import re
 from collections import Counter
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from PIL import Image
 
 from tpru.errors import CorruptMediaError, EmptySourceError, ManifestError
+from tpru.trajectories.source_data import SourceTrajectory
 from tpru.trajectories.tfrecord import check_file
 
 LOG = logging.getLogger(__name__)
@@ -89,3 +91,21 @@ class LeftOut:
         """Warn of what was left out, if anything was."""
         for reason, count in sorted(self.reasons.items()):
             LOG.warning("source %s: %d episode(s) left out: %s", self.name, count, reason)
+
+
+def taken(
+    found: Iterable[SourceTrajectory | None], most: int, left: LeftOut
+) -> Generator[SourceTrajectory, None, int]:
+    """The first ``most`` trajectories (0: all), no more of ``found`` being read than that takes.
+
+    Says at the end what was left out, which are the None; returns how many were taken.
+    """
+    kept = 0
+    for trajectory in found:
+        if trajectory is not None:
+            yield trajectory
+            kept += 1
+            if kept == most:
+                break
+    left.say()
+    return kept

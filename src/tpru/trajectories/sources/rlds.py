@@ -15,7 +15,7 @@ from typing import Any, Literal
 from tpru.errors import CorruptMediaError, EmptySourceError, ManifestError, TooShortError
 from tpru.records import SCENARIOS, Media, Trajectory
 from tpru.trajectories.source_data import SourceData, SourceTrajectory
-from tpru.trajectories.sources.public_data import LeftOut, check_picture
+from tpru.trajectories.sources.public_data import LeftOut, check_picture, taken
 from tpru.trajectories.sources.reading import same_words
 from tpru.trajectories.tfrecord import Example, check_file, parse_example, read_records
 
@@ -199,16 +199,9 @@ class _Episodes:
     dataset: _Dataset
 
     def __iter__(self) -> Iterator[SourceTrajectory]:
-        kept, left = 0, LeftOut(self.config.name)
-        for index, example in self._examples():
-            found = _trajectory(self.config, self.dataset, index, example, left)
-            if found is None:
-                continue
-            yield found
-            kept += 1
-            if kept == self.config.max_episodes:
-                break
-        left.say()
+        left = LeftOut(self.config.name)
+        found = (_trajectory(self.config, self.dataset, i, example, left) for i, example in self._examples())
+        yield from taken(found, self.config.max_episodes, left)
 
     def _examples(self) -> Iterator[tuple[int, Example]]:
         keys = frozenset((self.dataset.camera, self.dataset.language))
