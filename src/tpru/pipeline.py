@@ -9,7 +9,9 @@ wait in a queue changes nothing that was submitted.
 import json
 import os
 import shlex
+import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -29,6 +31,8 @@ if TYPE_CHECKING:  # parsing happens in every job and must stay cheap
 
 PLAN_VARIABLE = "TPRU_PLAN"
 COMMAND_VARIABLE = "TPRU_COMMAND"
+# A file that takes the ids of the SLURM jobs that this driver waits for.
+JOBS_VARIABLE = "TPRU_JOBS"
 EXPORTS = "export TPRU_THREADS={threads} OMP_NUM_THREADS={threads} PYTHONUNBUFFERED=1;"
 # Of the changed values of a unit, so many are named.
 MOST_VALUES = 6
@@ -288,6 +292,8 @@ def on_start(made: Plan) -> None:
         "tpru.command": command_line(),
     }
     os.environ[COMMAND_VARIABLE] = command_line()
+    handle, os.environ[JOBS_VARIABLE] = tempfile.mkstemp(prefix="tpru-jobs-")
+    os.close(handle)
     _OPENED.append(open_invocation(made.config.name, tags, made.every_unit))
 
 
@@ -319,5 +325,24 @@ def on_end(made: Plan, succeeded: bool) -> None:
     """After the last job: send what MLflow has not got, close its run and those of jobs that were killed."""
     from tpru.tracking.invocation import close_invocation
 
+    submitted = os.environ.pop(JOBS_VARIABLE, "")
+    if submitted:
+        if not succeeded:
+            cancel(Path(submitted).read_text().split())
+        Path(submitted).unlink()
     while _OPENED:
         close_invocation(_OPENED.pop(), succeeded)
+
+
+def cancel(jobs: list[str]) -> None:
+    """Cancel those of these SLURM jobs that still wait or run.
+
+    Snakemake does so on Ctrl-C, but forgets the jobs whose states it is asking for at that moment.
+    """
+    if jobs:
+        listed = ["squeue", "--me", "--noheader", "--format=%i"]
+        queued = subprocess.run(listed, capture_output=True, text=True, check=False).stdout.split()
+        left = [job for job in jobs if job in queued]
+        if left:
+            print(f"tpru: cancelling {' '.join(left)}", file=sys.stderr, flush=True)
+            subprocess.run(["scancel", *left], check=False)

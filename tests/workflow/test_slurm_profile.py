@@ -4,7 +4,10 @@ import json
 import os
 import re
 import shutil
+import signal
 import stat
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -143,6 +146,41 @@ def test_cpu_stage(workspace: Workspace, slurm: Path) -> None:
     assert (workspace.folder / target).exists()
     (arguments,) = submitted(slurm)
     assert check_golden(arguments) == "download/assembly"
+
+
+QUEUED = """#!/bin/sh
+echo 7
+"""
+ASKED = """#!/bin/sh
+touch {folder}/asked
+sleep 3
+echo JobState=RUNNING
+"""
+SCANCEL = """#!/bin/sh
+echo "$@" >> {folder}/cancelled
+"""
+
+
+def test_ctrl_c_while_snakemake_asks_for_the_state_of_a_job(workspace: Workspace, slurm: Path) -> None:
+    """Snakemake has then no job in its list of active ones, and would cancel none."""
+    for name, text in (("sbatch", QUEUED), ("squeue", QUEUED), ("scontrol", ASKED), ("scancel", SCANCEL)):
+        (slurm / name).write_text(text.format(folder=slurm))
+    (slurm / "scancel").chmod(0o755)
+    target = "results/smoke/download/assembly/run.json"
+    command = workspace.snakemake(target, *OFTEN, "--config", "experiment=smoke", profile="slurm")
+    driver = subprocess.Popen(
+        command, cwd=workspace.folder, env=workspace.environment,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+    )  # fmt: skip
+    end = time.monotonic() + 120
+    while not (slurm / "asked").exists():
+        assert time.monotonic() < end and driver.poll() is None
+        time.sleep(0.1)
+    driver.send_signal(signal.SIGINT)
+    printed, _ = driver.communicate(timeout=60)
+    assert driver.returncode, printed
+    assert "tpru: cancelling 7" in printed
+    assert (slurm / "cancelled").read_text() == "7\n"
 
 
 def test_a_batch_that_does_not_spread_over_the_gpus_is_refused_before_anything_is_submitted(

@@ -81,6 +81,13 @@ def queued() -> dict[str, str]:
     return dict(line.strip().split("|", 1) for line in listed.splitlines() if "|" in line)
 
 
+def hand_over(job: str) -> None:
+    """Tell Snakemake the id, and the driver, which cancels what is left when it is stopped."""
+    with Path(os.environ["TPRU_JOBS"]).open("a") as stream:
+        stream.write(f"{job}\n")
+    print(job, flush=True)
+
+
 def main() -> None:
     """Print the id of the job."""
     output, *options, script = sys.argv[1:]
@@ -89,7 +96,7 @@ def main() -> None:
     known = left_behind(queued(), comment(experiment, unit, folder, frozen))
     if known:
         print(f"tpru: job {known} already computes this: waiting for it", file=sys.stderr)
-        print(known)
+        hand_over(known)
         return
     Path(LOGS).mkdir(parents=True, exist_ok=True)
     command = arguments(output, options, script, frozen, folder)
@@ -100,7 +107,7 @@ def main() -> None:
     if done.returncode:
         raise SystemExit(done.returncode)
     # "id" or, on a federation, "id;cluster".
-    print(done.stdout.split(";")[0].strip())
+    hand_over(done.stdout.split(";")[0].strip())
 
 
 if __name__ == "__main__":
