@@ -174,7 +174,8 @@ def test_ctrl_c_while_snakemake_asks_for_the_state_of_a_job(workspace: Workspace
     )  # fmt: skip
     end = time.monotonic() + 120
     while not (slurm / "asked").exists():
-        assert time.monotonic() < end and driver.poll() is None
+        assert time.monotonic() < end
+        assert driver.poll() is None
         time.sleep(0.1)
     driver.send_signal(signal.SIGINT)
     printed, _ = driver.communicate(timeout=60)
