@@ -329,31 +329,19 @@ def test_the_verdict_on_an_awkward_completion(item: Item, text: str, verdict: st
 LONG = 100_000
 
 
-@pytest.mark.parametrize(
-    "unit",
-    [
-        "x",
-        "<answer>",
-        "</answer>",
-        "<think>",
-        "</think>",
-        "<think></think>",
-        "<answer>B",
-        "<",
-        " ",
-        "B ",
-        "B.",
-    ]
-    + ["<think><answer>", "</answer><answer>", "<answer></think>", "<think", "\n", "\ufdfa"],
-)
+UNITS = """x < <answer> </answer> <think> </think> <think></think> <answer>B B. <think><answer> <think
+</answer><answer> <answer></think> \ufdfa""".split()
+
+
+@pytest.mark.parametrize("unit", [*UNITS, " ", "\n", "B "])
 @pytest.mark.parametrize("item", [PICTURES, TEXTS, WRITTEN])
 def test_a_completion_of_any_length_takes_no_time(item: Item, unit: str) -> None:
     """What grew with the square of the length would take minutes here."""
     text = (unit * LONG)[: 2 * LONG]
     started = time.process_time()
-    for given in (text, f"<answer>{text}", f"{text}</answer>", f"<think>{text}</answer>", tagged(text)):
-        assert read_answer(given, item) == ""
-        assert not well_formed(given) or given == tagged(text)
+    for said in (text, f"<answer>{text}", f"{text}</answer>", f"<think>{text}</answer>", tagged(text)):
+        assert read_answer(said, item) == ""
+        assert not well_formed(said) or said == tagged(text)
     assert read_answer(text + tagged("B"), PICTURES) == "B"
     assert time.process_time() - started < 3.0
 

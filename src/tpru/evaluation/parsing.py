@@ -9,8 +9,8 @@ block that is never closed hides nothing. The block may hold
 - the order of the pictures, each label once, with blanks, commas, hyphens or arrows between them.
 
 Anything else is unparsable, and counts as wrong: several letters, an option that the item does not have, a
-number for a letter ("2" is no "B"; where the text of an option is "2", it is that option), a sentence, no tag.
-The time taken grows linearly with the length of the completion.
+number for a letter ("2" is no "B"; where the text of an option is "2", it is that option), a sentence, no
+tag. The time taken grows linearly with the length of the completion.
 """
 
 import re
@@ -26,8 +26,8 @@ FORM = re.compile(
     re.DOTALL,
 )
 AROUND = " \t\r\n.,;:()[]{}'\"*"
-# What other scripts write for the marks above.
-MARKS = str.maketrans("、。→⇒“”„«»‘’", ',.>>"""""\'\'')
+# What other scripts and typographers write for the marks above.
+MARKS = str.maketrans("、。→⇒“”„«»", ',.>>"""""')
 
 
 def read_answer(completion: str, item: Item) -> str:
