@@ -329,8 +329,22 @@ def test_the_verdict_on_an_awkward_completion(item: Item, text: str, verdict: st
 LONG = 100_000
 
 
-UNITS = """x < <answer> </answer> <think> </think> <think></think> <answer>B B. <think><answer> <think
-</answer><answer> <answer></think> \ufdfa""".split()
+UNITS = [
+    "x",
+    "<",
+    "<answer>",
+    "</answer>",
+    "<think>",
+    "</think>",
+    "<think></think>",
+    "<answer>B",
+    "B.",
+    "<think><answer>",
+    "<think",
+    "</answer><answer>",
+    "<answer></think>",
+    "ﷺ",
+]
 
 
 @pytest.mark.parametrize("unit", [*UNITS, " ", "\n", "B "])
