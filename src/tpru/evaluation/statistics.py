@@ -25,7 +25,8 @@ class PairedResult:
     """How two models differ on the same items.
 
     ``only_a`` and ``only_b`` count the items that only one of them got right; ``difference`` is the
-    accuracy of A minus that of B as a share (0.05 is five points), from ``low`` to ``high``.
+    accuracy of A minus that of B as a share (0.05 is five points), from ``low`` to ``high``. ``effect`` is
+    the :func:`design_effect` of the clusters on it, at least 1.
     """
 
     n: int
@@ -35,6 +36,7 @@ class PairedResult:
     low: float
     high: float
     p_value: float
+    effect: float
 
 
 def wilson_interval(correct: int, n: int, confidence: float = 0.95) -> Interval:
@@ -190,7 +192,8 @@ def paired_difference(
     else:
         interval = _bootstrap(sums, sizes, confidence, n_resamples, seed)
     p_value = mcnemar_exact(only_a, only_b)
-    return PairedResult(n, only_a, only_b, difference, interval.low, interval.high, p_value)
+    effect = max(1.0, float(design_effect(sums, sizes, np.array(only_a + only_b)))) if n else 1.0
+    return PairedResult(n, only_a, only_b, difference, interval.low, interval.high, p_value, effect)
 
 
 def _check_confidence(confidence: float) -> None:

@@ -15,10 +15,12 @@ from tpru.evaluation.guessers import guesser_rows
 from tpru.evaluation.scoring import (
     Comparison,
     Row,
+    adjusted,
     always_none_rows,
     chance_rows,
     compare,
     majority_rows,
+    powers,
     score,
 )
 from tpru.files import read_json, write_json, write_text
@@ -54,6 +56,7 @@ def main(run: Run) -> None:
         for model, predictions in by_model.items():
             rows += score(asked, predictions, model, benchmark)
         comparisons += compare_models(asked, by_model, benchmark, config, run.seed)
+    comparisons = adjusted(comparisons)
     write_json(run.output("metrics.json"), metrics(rows, comparisons))
     page = build_page(
         ReportInputs(
@@ -138,7 +141,11 @@ def compare_models(
 
 def metrics(rows: list[Row], comparisons: list[Comparison]) -> dict[str, object]:
     """The content of ``metrics.json``: no times and no paths, so that equal runs give equal files."""
-    return {"rows": [asdict(r) for r in rows], "comparisons": [asdict(c) for c in comparisons]}
+    return {
+        "rows": [asdict(r) for r in rows],
+        "comparisons": [asdict(c) for c in comparisons],
+        "detectable": [asdict(p) for p in powers(rows, comparisons)],
+    }
 
 
 def gallery(items: list[Item], answers: dict[str, Answers], most: int, seed: int) -> list[GalleryItem]:
