@@ -86,7 +86,7 @@ def test_only_models_with_a_training_have_curves_and_seconds(tmp_path: Path) -> 
 
 
 def test_metrics_hold_no_times_and_no_paths() -> None:
-    assert report.metrics([], []) == {"rows": [], "comparisons": []}
+    assert report.metrics([], []) == {"rows": [], "comparisons": [], "detectable": []}
 
 
 # The synthesis: guessers.
