@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from tpru.evaluation.parsing import option_letters, parse_answer
+from tpru.evaluation.scoring import n_labels
 from tpru.models.features import FeatureShelf
 from tpru.models.processor import ImageTextProcessor, Pictures, prompt_text
 from tpru.models.prompts import PromptBook
@@ -121,7 +122,7 @@ def _answer(
     for item, ids in zip(batch, completions, strict=True):
         kept = [t for t in ids if t != end]
         text = processor.tokenizer.decode(kept, skip_special_tokens=True)
-        parsed = parse_answer(text, option_letters(item), len(item.shown))
+        parsed = parse_answer(text, option_letters(item), n_labels(item))
         yield Prediction(item.item_id, names[0], names[1], text, parsed, parsed == item.answer, len(kept))
 
 
