@@ -18,7 +18,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tpru.config.compose import ON_REQUEST, compose, freeze, leaves, shard_numbers, unit_config, unit_names
+from tpru.config.compose import (
+    ON_REQUEST,
+    compose,
+    external_benchmarks,
+    freeze,
+    leaves,
+    shard_numbers,
+    unit_config,
+    unit_names,
+)
 from tpru.config.devices import passes_per_update
 from tpru.config.schema import Config
 from tpru.errors import ConfigError, TpruError
@@ -99,6 +108,15 @@ class Plan:
             return [self.path(f"{name}/run.json") for name in shard_names(whole, self.shards.get(whole, 1))]
 
         return files
+
+    def external_benchmarks(self) -> list[str]:
+        """``run.json`` of every external benchmark."""
+        return [self.path(f"benchmark/{name}/run.json") for name in external_benchmarks(self.config)]
+
+    def benchmark(self, wildcards: Any) -> str:
+        """``run.json`` of the stage that gives the items of a benchmark."""
+        external = wildcards.benchmark in external_benchmarks(self.config)
+        return self.path(f"benchmark/{wildcards.benchmark}/run.json" if external else "synthesize/run.json")
 
     def weights(self, wildcards: Any) -> str:
         """``run.json`` of the stage whose weights a model name stands for."""

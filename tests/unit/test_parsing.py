@@ -172,7 +172,7 @@ def with_options(*contents: str, answer: str = "B") -> Item:
     """An item with text options; "" stands for a picture."""
     kinds = {"": "image", NONE_OPTION: "none"}
     options = tuple(
-        Option(letter, kinds.get(text, "permutation"), text or f"f{letter}")
+        Option(letter, kinds.get(text, "text"), text or f"f{letter}")
         for letter, text in zip("ABCDEFGH", contents, strict=False)
     )
     return replace(make_item(answer=answer), options=options)

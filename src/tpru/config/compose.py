@@ -91,9 +91,9 @@ def config_error(error: ValidationError) -> ConfigError:
 
 
 def _written(location: tuple[int | str, ...]) -> str:
-    """A location as the key in ``conf/``: pydantic puts the kind of a source behind its name."""
+    """A location as the key in ``conf/``: pydantic puts the kind of a source or benchmark behind its name."""
     parts = [str(part) for part in location]
-    if parts[:1] == ["sources"]:
+    if parts[:1] in (["sources"], ["benchmarks"]):
         del parts[2:3]
     return ".".join(parts) or "(several groups)"
 
@@ -107,6 +107,7 @@ def unit_names(config: Config) -> list[str]:
         "describe",
         "processor",
         "synthesize",
+        *(f"benchmark/{b}" for b in external_benchmarks(config)),
         "base_model",
         "sft",
         *(["pass_rates"] if config.grpo.filters else []),
@@ -115,6 +116,11 @@ def unit_names(config: Config) -> list[str]:
         *models,
         "report",
     ]
+
+
+def external_benchmarks(config: Config) -> list[str]:
+    """Names of the benchmarks whose items are read from their own files and not from the synthesis."""
+    return [name for name, benchmark in config.benchmarks.items() if benchmark.kind != "heldout"]
 
 
 def shard_numbers(config: Config) -> dict[str, int]:
@@ -159,7 +165,7 @@ def unit_config(config: Config, unit: str) -> dict[str, Any]:
             "report": whole["report"],
             "sources": sources,
             "models": whole["evaluate"]["models"],
-            "benchmarks": sorted(whole["benchmarks"]),
+            "benchmarks": {name: whole["benchmarks"][name]["kind"] for name in sorted(whole["benchmarks"])},
         },
         "audit": {"audit": whole["audit"]},
     }
@@ -169,13 +175,23 @@ def unit_config(config: Config, unit: str) -> dict[str, Any]:
     elif stage == "extract":
         merged = {**whole["extract"], **whole["sources"][rest]["extract"]}
         parts["extract"] = {"extract": ExtractConfig(**merged).model_dump(mode="json")}
+    elif stage == "benchmark":
+        parts["benchmark"] = {"benchmark": whole["benchmarks"][rest]}
     elif stage == "evaluate":
         asked = {k: v for k, v in whole["evaluate"].items() if k != "models"}
-        benchmark = whole["benchmarks"][rest.split("/")[1]]
-        parts["evaluate"] = {"evaluate": asked, "benchmark": benchmark, "model": model}
+        parts["evaluate"] = {
+            "evaluate": asked,
+            "benchmark": asked_part(whole["benchmarks"][rest.split("/")[1]]),
+            "model": model,
+        }
     random = stage in (*SEEDED, *ON_REQUEST) or parts[stage].get("source", {}).get("kind") == "simulated"
     seed = {"seed": config.seed} if random else {}
     return {"name": config.name, "unit": unit, **seed, **parts[stage]}
+
+
+def asked_part(benchmark: dict[str, Any]) -> dict[str, Any]:
+    """The values of a benchmark that its answers depend on, beside its items."""
+    return benchmark if benchmark["kind"] == "heldout" else {"kind": benchmark["kind"]}
 
 
 def processor_part(model: dict[str, Any]) -> dict[str, Any]:

@@ -594,11 +594,34 @@ class PassRatesConfig(Strict):
     max_items: Count
 
 
-class BenchmarkConfig(Strict):
-    """conf/benchmark: one evaluation set."""
+class HeldoutBenchmark(Strict):
+    """conf/benchmark/heldout.yaml: the test split of the synthesized items."""
 
     kind: Literal["heldout"]
     max_items: Count
+
+
+class ExternalBenchmark(Strict):
+    """What every external benchmark has; its stage is `benchmark`."""
+
+    path: str
+    max_items: Count
+    images: Literal["in_place", "first"]
+    reject: tuple[str, ...]
+    max_tokens: Positive
+    too_long: Literal["fail", "drop"]
+    licence: str
+    citation: str
+
+
+class MuirbenchBenchmark(ExternalBenchmark):
+    """conf/benchmark/muirbench.yaml: MuirBench, twelve tasks on several pictures."""
+
+    kind: Literal["muirbench"]
+
+
+External = Annotated[MuirbenchBenchmark, Field(discriminator="kind")]
+Benchmark = Annotated[HeldoutBenchmark | External, Field(discriminator="kind")]
 
 
 class EvaluateConfig(Strict):
@@ -650,7 +673,7 @@ class Config(Strict):
     grpo: GrpoConfig
     grpo_from_base: GrpoFromBaseConfig
     evaluate: EvaluateConfig
-    benchmarks: dict[Name, BenchmarkConfig]
+    benchmarks: dict[Name, Benchmark]
     report: ReportConfig
     audit: AuditConfig
 

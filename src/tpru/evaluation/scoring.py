@@ -4,13 +4,13 @@ import dataclasses
 import itertools
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from tpru.evaluation.power import detectable_paired, detectable_unpaired
 from tpru.evaluation.statistics import Interval, PairedResult, clustered_interval, holm, paired_difference
-from tpru.records import SCENARIOS, TASKS, Item, Prediction, Scenario, Task
+from tpru.records import SCENARIOS, TASKS, Item, Prediction
 
 Subset = Literal["all", "answerable", "unanswerable"]
 
@@ -37,6 +37,8 @@ BASELINES = (
 class Row:
     """One cell of the results: a model on the items of a task, a scenario and a subset.
 
+    ``task`` and ``scenario`` are "all" for the margins. A benchmark without categories (without a second
+    grouping) has no other task (scenario) than that.
     ``correct`` is a count, or an expected count for chance. ``low`` and ``high`` are the 95% interval of
     ``accuracy`` in view of its ``clusters`` (how many groups the items come from); chance is exact, so both
     equal it. ``unparsable`` is the share of completions without a readable answer.
@@ -44,8 +46,8 @@ class Row:
 
     model: str
     benchmark: str
-    task: Task | Literal["all"]
-    scenario: Scenario | Literal["all"]
+    task: str
+    scenario: str
     subset: Subset
     n: int
     correct: float
@@ -58,8 +60,8 @@ class Row:
 
 @dataclass(frozen=True)
 class _Cell:
-    task: Task | Literal["all"]
-    scenario: Scenario | Literal["all"]
+    task: str
+    scenario: str
     subset: Subset
     items: list[Item]
 
@@ -73,7 +75,7 @@ class Comparison(PairedResult):
     """
 
     benchmark: str
-    task: Task | Literal["all"]
+    task: str
     model_a: str
     model_b: str
     p_adjusted: float
@@ -128,9 +130,10 @@ def majority_rows(train_items: Sequence[Item], items: Sequence[Item], benchmark:
     """Rows of always giving the most common training answer of the same task and answer form.
 
     Ties go to the first answer in alphabetical order. A form that training never shows counts as
-    wrong.
+    wrong. Of an external benchmark, which nothing was trained on, ``train_items`` are its own items: then
+    the rows are the most that a constant answer per category can reach, an upper bound for such guessers.
     """
-    counts: dict[tuple[Task, str], Counter[str]] = {}
+    counts: dict[tuple[str, str], Counter[str]] = {}
     for item in train_items:
         counts.setdefault((item.task, answer_form(item)), Counter())[item.answer] += 1
     common = {form: min(c, key=lambda answer: (-c[answer], answer)) for form, c in counts.items()}
@@ -247,6 +250,12 @@ def n_labels(item: Item) -> int:
     return sum(character.isalnum() for character in item.answer)
 
 
+def in_order(names: Iterable[str], known: Sequence[str]) -> list[str]:
+    """Distinct names without the empty one: the known ones in their order, the others as they appear."""
+    found = [name for name in dict.fromkeys(names) if name]
+    return [*(name for name in known if name in found), *(name for name in found if name not in known)]
+
+
 def _matched(items: Sequence[Item], predictions: Sequence[Prediction]) -> dict[str, Prediction]:
     wanted = Counter(item.item_id for item in items)
     found = Counter(prediction.item_id for prediction in predictions)
@@ -263,8 +272,8 @@ def _matched(items: Sequence[Item], predictions: Sequence[Prediction]) -> dict[s
 
 
 def _cells(items: Sequence[Item]) -> Iterator[_Cell]:
-    tasks: tuple[Task | Literal["all"], ...] = ("all", *TASKS)
-    scenarios: tuple[Scenario | Literal["all"], ...] = ("all", *SCENARIOS)
+    tasks = ("all", *in_order((item.task for item in items), TASKS))
+    scenarios = ("all", *in_order((item.scenario for item in items), SCENARIOS))
     for task, scenario, subset in itertools.product(tasks, scenarios, SUBSETS):
         chosen = [
             item

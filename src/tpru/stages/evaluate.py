@@ -6,7 +6,7 @@ python -m tpru.stages.evaluate experiment=demo unit=evaluate/sft/heldout
 from typing import Any
 
 from tpru.benchmarks import heldout
-from tpru.config.schema import BenchmarkConfig, EvaluateConfig, ModelConfig
+from tpru.config.schema import EvaluateConfig, HeldoutBenchmark, ModelConfig
 from tpru.evaluation.generation import answer_items
 from tpru.evaluation.scoring import score
 from tpru.models.features import SHELF, shelf_for
@@ -15,8 +15,9 @@ from tpru.models.processor import load_processor
 from tpru.pipeline import WEIGHTS_FROM
 from tpru.records import Prediction
 from tpru.run import Run, say, stage
-from tpru.stages.inputs import item_frames
+from tpru.stages.inputs import benchmark_items, benchmark_unit, item_frames
 from tpru.store import write_records
+from tpru.tracking.runs import metric_name
 
 
 @stage("evaluate")
@@ -29,13 +30,17 @@ def main(run: Run) -> None:
     processor = load_processor(run.upstream("processor").path("processor"))
     model: Any = load_model(weights, ModelConfig(**run.config["model"]))
     model.to(device())
-    items = heldout.load(run, BenchmarkConfig(**run.config["benchmark"]))
+    asked = run.config["benchmark"]
+    if asked["kind"] == "heldout":
+        items = heldout.load(run, HeldoutBenchmark(**asked))
+    else:
+        items = benchmark_items(run, benchmark, asked["kind"])
     blind = name.endswith("_blind")
     predictions = answer_items(
         model,
         processor,
         items,
-        item_frames(run),
+        item_frames(run, benchmark_unit(benchmark, asked["kind"])),
         run.folder / "checkpoints" / run.fingerprint() / "predictions.jsonl",
         (name, benchmark),
         config.batch_size,
@@ -47,7 +52,7 @@ def main(run: Run) -> None:
     rows = [r for r in score(items, predictions, name, benchmark) if r.subset == "all"]
     for row in rows:
         if row.scenario == "all":
-            run.metrics[f"accuracy/{row.task}"] = row.accuracy
+            run.metrics[f"accuracy/{metric_name(row.task)}"] = row.accuracy
     overall = next(r for r in rows if r.task == "all" and r.scenario == "all")
     run.metrics["unparsable"] = overall.unparsable
     say(
