@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from tpru.config.compose import (
     ON_REQUEST,
+    asked_models,
     compose,
     external_benchmarks,
     freeze,
@@ -84,8 +85,8 @@ class Plan:
 
     @property
     def models(self) -> list[str]:
-        """Models to evaluate."""
-        return list(self.config.evaluate.models)
+        """Models to evaluate, those behind endpoints included."""
+        return asked_models(self.config)
 
     @property
     def benchmarks(self) -> list[str]:
@@ -118,9 +119,10 @@ class Plan:
         external = wildcards.benchmark in external_benchmarks(self.config)
         return self.path(f"benchmark/{wildcards.benchmark}/run.json" if external else "synthesize/run.json")
 
-    def weights(self, wildcards: Any) -> str:
-        """``run.json`` of the stage whose weights a model name stands for."""
-        return self.path(f"{WEIGHTS_FROM[wildcards.model]}/run.json")
+    def weights(self, wildcards: Any) -> list[str]:
+        """``run.json`` of the stage whose weights a model name stands for; nothing behind an endpoint."""
+        unit = WEIGHTS_FROM.get(wildcards.model)
+        return [self.path(f"{unit}/run.json")] if unit else []
 
     def command(self, unit: str, gathers: bool = False) -> str:
         """Shell line of a unit's stage. ``exec`` hands signals to Python; the log keeps all output.

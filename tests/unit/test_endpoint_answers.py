@@ -8,6 +8,7 @@ import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,11 +16,13 @@ from PIL import Image
 
 from tests.unit.builders import make_item, png, scene
 from tests.unit.fake_endpoint import Reply, Server, answer, client, serving
+from tpru.config.compose import compose, unit_config
 from tpru.errors import EndpointError
 from tpru.evaluation.endpoint import answer_items_by_endpoint
 from tpru.files import sha256_bytes
 from tpru.models.endpoint import KEY_VARIABLE, URL_VARIABLE, address
 from tpru.records import Item, Prediction
+from tpru.stages.evaluate import by_endpoint
 from tpru.store import FrameStore, write_frames
 
 PICTURES = [png(scene(at=(9 * k, 20), size=(80, 56))) for k in range(2)]
@@ -177,3 +180,25 @@ def test_errors_name_the_values_of_the_endpoint(
         ask(tmp_path, ITEMS[:1], name="gpt", keys="endpoints.gpt")
     assert f"{URL_VARIABLE}_GPT" in str(caught.value)
     assert "endpoints.gpt.model" in str(caught.value)
+
+
+def test_the_stage_asks_the_endpoint_of_its_name_and_records_what_it_cost(
+    serve: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    server = serve(lambda *_: answer("<answer>C</answer>"))
+    monkeypatch.setenv(f"{URL_VARIABLE}_GPT_4O", server.url)
+    monkeypatch.setenv(f"{KEY_VARIABLE}_GPT_4O", "own-key")
+    monkeypatch.setenv(URL_VARIABLE, "http://127.0.0.1:9/v1")
+    overrides = ["+endpoint@endpoints.gpt_4o=default", "endpoints.gpt_4o.model=gpt-4o"]
+    config = unit_config(compose("demo", overrides), "evaluate/gpt_4o/heldout")
+    run: Any = SimpleNamespace(config=config, metrics={}, folder=tmp_path / "unit", fingerprint=lambda: "f")
+    write_frames(tmp_path / "frames.parquet", PICTURES)
+    frames = FrameStore([tmp_path / "frames.parquet"])
+    made = by_endpoint(run, ITEMS, frames, ("gpt_4o", "heldout"))
+    assert all(p.correct and p.model == "gpt_4o" for p in made)
+    assert {h["Authorization"] for h in server.headers} == {"Bearer own-key"}
+    assert {(b["model"], b["temperature"], b["max_tokens"]) for b in server.bodies} == {("gpt-4o", 0.0, 1024)}
+    assert run.metrics == {"endpoint_requests": 12, "endpoint_cached": 0, "endpoint_tokens": 120}
+    kept = [p for p in tmp_path.rglob("*") if p.is_file() and b"own-key" in p.read_bytes()]
+    assert kept == []

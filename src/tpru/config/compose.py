@@ -100,7 +100,7 @@ def _written(location: tuple[int | str, ...]) -> str:
 
 def unit_names(config: Config) -> list[str]:
     """All units of an experiment in the order of the DAG, without shards and those that run on request."""
-    models = [f"evaluate/{m}/{b}" for m in config.evaluate.models for b in config.benchmarks]
+    models = [f"evaluate/{m}/{b}" for m in asked_models(config) for b in config.benchmarks]
     return [
         *(f"download/{s}" for s in config.sources),
         *(f"extract/{s}" for s in config.sources),
@@ -116,6 +116,11 @@ def unit_names(config: Config) -> list[str]:
         *models,
         "report",
     ]
+
+
+def asked_models(config: Config) -> list[str]:
+    """Names of all models that are evaluated: the local ones, then those behind endpoints."""
+    return [*config.evaluate.models, *config.endpoints]
 
 
 def external_benchmarks(config: Config) -> list[str]:
@@ -164,7 +169,7 @@ def unit_config(config: Config, unit: str) -> dict[str, Any]:
         "report": {
             "report": whole["report"],
             "sources": sources,
-            "models": whole["evaluate"]["models"],
+            "models": asked_models(config),
             "benchmarks": {name: whole["benchmarks"][name]["kind"] for name in sorted(whole["benchmarks"])},
         },
         "audit": {"audit": whole["audit"]},
@@ -178,11 +183,13 @@ def unit_config(config: Config, unit: str) -> dict[str, Any]:
     elif stage == "benchmark":
         parts["benchmark"] = {"benchmark": whole["benchmarks"][rest]}
     elif stage == "evaluate":
+        name, benchmark = rest.split("/")
         asked = {k: v for k, v in whole["evaluate"].items() if k != "models"}
+        local = {"evaluate": asked, "model": model}
+        remote = {"evaluate": {"version": asked["version"]}, "endpoint": whole["endpoints"].get(name)}
         parts["evaluate"] = {
-            "evaluate": asked,
-            "benchmark": asked_part(whole["benchmarks"][rest.split("/")[1]]),
-            "model": model,
+            **(remote if name in config.endpoints else local),
+            "benchmark": asked_part(whole["benchmarks"][benchmark]),
         }
     random = stage in (*SEEDED, *ON_REQUEST) or parts[stage].get("source", {}).get("kind") == "simulated"
     seed = {"seed": config.seed} if random else {}

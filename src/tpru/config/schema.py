@@ -6,7 +6,7 @@ default could hide, so there are none: every value stands in ``conf/`` beside it
 """
 
 import re
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -17,6 +17,8 @@ Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[int, Field(ge=1)]
 Count = Annotated[int, Field(ge=0)]
 Rate = Annotated[float, Field(gt=0.0)]
+# Rows of the tables that need no model; a test compares with tpru.evaluation.scoring.
+BASELINE = re.compile("chance|majority|always_none|guess_.*")
 ModelName = Literal["base", "sft", "sft_continued", "grpo", "grpo_from_base", "grpo_blind"]
 
 
@@ -624,6 +626,18 @@ External = Annotated[MuirbenchBenchmark, Field(discriminator="kind")]
 Benchmark = Annotated[HeldoutBenchmark | External, Field(discriminator="kind")]
 
 
+class AskedEndpoint(Strict):
+    """conf/endpoint: a model behind an OpenAI-compatible endpoint, evaluated beside the local ones."""
+
+    model: Annotated[str, Field(min_length=1)]
+    max_side: Annotated[int, Field(ge=28, le=4096)]
+    temperature: Annotated[float, Field(ge=0.0, le=2.0)]
+    max_tokens: Positive
+    concurrency: Annotated[int, Field(ge=1, le=256)]
+    retries: Annotated[int, Field(ge=0, le=50)]
+    timeout_s: Rate
+
+
 class EvaluateConfig(Strict):
     """conf/evaluate: how models are asked."""
 
@@ -674,6 +688,7 @@ class Config(Strict):
     grpo_from_base: GrpoFromBaseConfig
     evaluate: EvaluateConfig
     benchmarks: dict[Name, Benchmark]
+    endpoints: dict[Name, AskedEndpoint]
     report: ReportConfig
     audit: AuditConfig
 
@@ -689,6 +704,11 @@ class Config(Strict):
             _check_extract_overrides(name, source, self.extract)
         if "base" not in self.evaluate.models:
             raise ValueError("evaluate.models must hold `base`: every comparison starts from it")
+        taken = [n for n in self.endpoints if n in get_args(ModelName) or BASELINE.fullmatch(n)]
+        if taken:
+            raise ValueError(
+                f"endpoints {taken} have names that the tables use for others: choose other ones"
+            )
         return self
 
 

@@ -30,6 +30,8 @@ from tpru.store import encode_jpeg
 
 URL_VARIABLE = "TPRU_ENDPOINT_URL"
 KEY_VARIABLE = "TPRU_ENDPOINT_KEY"
+# Answers outlive the stages that asked: whatever is changed back or run again costs nothing.
+CACHE = Path("results/endpoint_cache")
 TRY_AGAIN = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 # The request itself is not accepted (too long, turned away by a content filter); others may be.
 REFUSED = frozenset({400, 413, 422})

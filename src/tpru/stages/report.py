@@ -102,7 +102,7 @@ def main(run: Run) -> None:
 
 def trained(run: Run) -> list[str]:
     """The trainings whose models are shown."""
-    return [s for s in TRAINED if s in {WEIGHTS_FROM[m] for m in run.config["models"]}]
+    return [s for s in TRAINED if s in {WEIGHTS_FROM.get(m) for m in run.config["models"]}]
 
 
 def is_headline(row: Row) -> bool:
@@ -294,7 +294,7 @@ def benchmark_entry(run: Run, name: str) -> BenchmarkEntry:
 
 def training_seconds(run: Run) -> dict[str, float]:
     """Seconds that the last training of every model took."""
-    stages = {m: WEIGHTS_FROM[m] for m in run.config["models"] if WEIGHTS_FROM[m] in trained(run)}
+    stages = {m: WEIGHTS_FROM[m] for m in run.config["models"] if WEIGHTS_FROM.get(m) in trained(run)}
     records = {m: read_json(run.results / s / "run.json") for m, s in stages.items()}
     return {m: float(record["seconds"]) for m, record in records.items()}
 
