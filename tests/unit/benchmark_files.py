@@ -1,6 +1,8 @@
 """Small benchmarks in the form in which they are published, written for the tests."""
 
 import contextlib
+import copy
+import functools
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -79,17 +81,23 @@ def write_muirbench(folder: Path, pairs: int = 3) -> Path:
     return folder
 
 
-def configured(kind: str, path: Path, *overrides: str) -> External:
-    """The configuration of conf/benchmark/<kind>.yaml for a path."""
-    return TypeAdapter[External](External).validate_python(config_of(kind, path, *overrides)["benchmark"])
+def configured(file: str, path: Path, *overrides: str) -> External:
+    """The configuration of conf/benchmark/<file>.yaml for a path."""
+    return TypeAdapter[External](External).validate_python(config_of(file, path, *overrides)["benchmark"])
 
 
-def config_of(kind: str, path: Path, *overrides: str) -> dict[str, Any]:
+def config_of(file: str, path: Path, *overrides: str) -> dict[str, Any]:
     """What the stage of such a benchmark, named ``asked``, reads."""
-    chosen = [f"+benchmark@benchmarks.asked={kind}", f"benchmarks.asked.path={path}"]
-    return unit_config(
-        compose("smoke", [*chosen, *(f"benchmarks.asked.{o}" for o in overrides)]), "benchmark/asked"
-    )
+    config = copy.deepcopy(_composed(file, overrides))
+    config["benchmark"]["path"] = str(path)
+    return config
+
+
+@functools.cache
+def _composed(file: str, overrides: tuple[str, ...]) -> dict[str, Any]:
+    chosen = [f"+benchmark@benchmarks.asked={file}", "benchmarks.asked.path=there"]
+    config = compose("smoke", [*chosen, *(f"benchmarks.asked.{o}" for o in overrides)])
+    return unit_config(config, "benchmark/asked")
 
 
 def run_stage(folder: Path, config: dict[str, Any]) -> tuple[list[Item], FrameStore, dict[str, Any]]:

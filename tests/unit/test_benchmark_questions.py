@@ -213,7 +213,7 @@ def test_every_benchmark_composes_and_asks_for_its_path(file: str) -> None:
     if file != "heldout":
         with pytest.raises(ConfigError, match=r"benchmarks\.asked\.path"):
             compose("demo", chosen)
-        chosen.append("benchmarks.asked.path=there")
+        chosen += ["benchmarks.asked.path=there", "benchmarks.asked.licence=CC0"]
     config = compose("demo", chosen)
     units = unit_names(config)
     assert ("benchmark/asked" in units) == (file != "heldout")

@@ -620,7 +620,22 @@ class MuirbenchBenchmark(ExternalBenchmark):
     kind: Literal["muirbench"]
 
 
-External = Annotated[MuirbenchBenchmark, Field(discriminator="kind")]
+class TpruTestBenchmark(ExternalBenchmark):
+    """conf/benchmark/tpru_test.yaml: the test set of TPRU."""
+
+    kind: Literal["tpru_test"]
+
+
+class LegoPuzzlesBenchmark(ExternalBenchmark):
+    """conf/benchmark/lego_puzzles.yaml: LEGO-Puzzles, eleven tasks of spatial reasoning."""
+
+    kind: Literal["lego_puzzles"]
+    categories: dict[str, str]
+
+
+External = Annotated[
+    TpruTestBenchmark | MuirbenchBenchmark | LegoPuzzlesBenchmark, Field(discriminator="kind")
+]
 Benchmark = Annotated[HeldoutBenchmark | External, Field(discriminator="kind")]
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from tpru.benchmarks import muirbench
+from tpru.benchmarks import lego_puzzles, muirbench, tpru_test
 from tpru.benchmarks.questions import Question, Reading, choose, make_item, rejects
 from tpru.config.schema import External, ExternalBenchmark
 from tpru.errors import ConfigError, EmptySourceError, ManifestError
@@ -29,7 +29,11 @@ MOST_NAMED = 10
 
 def read_benchmark(config: External) -> Reading:
     """The questions of a configured benchmark, from the files under its ``path``."""
-    return muirbench.read(config)
+    if config.kind == "tpru_test":
+        return tpru_test.read(config)
+    if config.kind == "muirbench":
+        return muirbench.read(config)
+    return lego_puzzles.read(config)
 
 
 class Held:
