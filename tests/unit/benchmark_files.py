@@ -7,8 +7,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import av
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from PIL import Image
 from pydantic import TypeAdapter
 
 from tests.unit.builders import png, scene
@@ -124,3 +127,35 @@ def write_processor(folder: Path) -> None:
     made = Run("smoke", "processor", {}, folder, SilentTracker())
     make_processor(tokenizer, tokenizer.chat_template, 7056, 7056).save_pretrained(made.output("processor"))
     frame._finish(made)
+
+
+def film(path: Path, frames: int) -> Path:
+    """A video of ten frames a second (at most 64) whose k-th frame is the k-th grey."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(
+            "libx264", rate=10, options={"preset": "veryfast", "g": "8", "crf": "8"}
+        )
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        for k in range(frames):
+            frame = av.VideoFrame.from_image(grey(k))
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def still(path: Path, number: int) -> Path:
+    """A picture file of one grey."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    grey(number).save(path)
+    return path
+
+
+def grey(number: int) -> Image.Image:
+    """One of 64 greys that encoding does not mix up."""
+    return Image.new("RGB", (96, 64), (4 * number,) * 3)
+
+
+def grey_of(image: Image.Image) -> int:
+    """Which grey a picture is."""
+    return round(float(np.asarray(image).mean()) / 4)

@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from tpru.records import SPLITS, TASKS, Scenario, Split
+from tpru.records import SPLITS, TASKS, Level, Scenario, Split
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -633,8 +633,46 @@ class LegoPuzzlesBenchmark(ExternalBenchmark):
     categories: dict[str, str]
 
 
+class VideoBenchmark(ExternalBenchmark):
+    """What every benchmark has that shows frames of videos."""
+
+    frames: Annotated[int, Field(ge=1, le=256)]
+    frames_per_second: Rate
+    frame_size: Annotated[int, Field(ge=0, le=2048)]
+    jpeg_quality: Annotated[int, Field(ge=1, le=100)]
+
+
+class Annotations(Strict):
+    """A file of questions and the level (arXiv 2503.24376) of all of them, empty where it has none."""
+
+    file: Annotated[str, Field(min_length=1)]
+    level: Level
+
+
+class SeedBenchR1Benchmark(VideoBenchmark):
+    """conf/benchmark/seed_bench_r1.yaml, egoplan_bench.yaml, egoplan_bench2.yaml: what to do next."""
+
+    kind: Literal["seed_bench_r1"]
+    annotations: Annotated[tuple[Annotations, ...], Field(min_length=1)]
+    ego4d: str
+    epic_kitchens: str
+
+
+class LongVideoBenchBenchmark(VideoBenchmark):
+    """conf/benchmark/longvideobench.yaml: questions on videos of up to an hour."""
+
+    kind: Literal["longvideobench"]
+    annotations: Annotated[str, Field(min_length=1)]
+    subtitles: bool
+
+
 External = Annotated[
-    TpruTestBenchmark | MuirbenchBenchmark | LegoPuzzlesBenchmark, Field(discriminator="kind")
+    TpruTestBenchmark
+    | MuirbenchBenchmark
+    | LegoPuzzlesBenchmark
+    | SeedBenchR1Benchmark
+    | LongVideoBenchBenchmark,
+    Field(discriminator="kind"),
 ]
 Benchmark = Annotated[HeldoutBenchmark | External, Field(discriminator="kind")]
 

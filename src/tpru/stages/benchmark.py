@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from tpru.benchmarks import lego_puzzles, muirbench, tpru_test
+from tpru.benchmarks import lego_puzzles, longvideobench, muirbench, seed_bench_r1, tpru_test
 from tpru.benchmarks.questions import Question, Reading, choose, make_item, rejects
 from tpru.config.schema import External, ExternalBenchmark
 from tpru.errors import ConfigError, EmptySourceError, ManifestError
@@ -33,7 +33,11 @@ def read_benchmark(config: External) -> Reading:
         return tpru_test.read(config)
     if config.kind == "muirbench":
         return muirbench.read(config)
-    return lego_puzzles.read(config)
+    if config.kind == "lego_puzzles":
+        return lego_puzzles.read(config)
+    if config.kind == "seed_bench_r1":
+        return seed_bench_r1.read(config)
+    return longvideobench.read(config)
 
 
 class Held:
