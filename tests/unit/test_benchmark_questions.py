@@ -229,6 +229,20 @@ def test_values_of_a_benchmark_reach_its_stage_alone() -> None:
     assert changed == {"benchmark/asked"}
 
 
+def test_a_protocol_reaches_the_answers_alone_and_draws_by_the_seed() -> None:
+    chosen = ["+benchmark@benchmarks.asked=seed_bench_r1", "benchmarks.asked.path=there"]
+    sampled = [chosen[0] + "_sampled", *chosen[1:]]
+    greedy, drawn, other = (compose("demo", o) for o in (chosen, sampled, [*sampled, "seed=1"]))
+    answers = {f"evaluate/{model}/asked" for model in greedy.evaluate.models}
+    units = unit_names(greedy)
+    assert {u for u in units if unit_config(greedy, u) != unit_config(drawn, u)} == answers
+    for unit in answers:
+        assert "seed" not in unit_config(greedy, unit)
+        assert (unit_config(drawn, unit)["seed"], unit_config(other, unit)["seed"]) == (0, 1)
+    assert unit_config(drawn, "benchmark/asked") == unit_config(other, "benchmark/asked")
+    assert "seed" not in unit_config(drawn, "evaluate/sft/heldout")
+
+
 def test_a_wrong_value_is_named_as_it_is_written() -> None:
     chosen = ["+benchmark@benchmarks.asked=muirbench", "benchmarks.asked.path=there"]
     with pytest.raises(ConfigError, match=r"  benchmarks\.asked\.too_long: .*got 'cut'"):

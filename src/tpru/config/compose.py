@@ -176,7 +176,8 @@ def unit_config(config: Config, unit: str) -> dict[str, Any]:
         merged = {**whole["extract"], **whole["sources"][rest]["extract"]}
         parts["extract"] = {"extract": ExtractConfig(**merged).model_dump(mode="json")}
     elif stage == "benchmark":
-        parts["benchmark"] = {"benchmark": whole["benchmarks"][rest]}
+        # How models are asked changes no item.
+        parts["benchmark"] = {"benchmark": {**whole["benchmarks"][rest], "protocol": None}}
     elif stage == "evaluate":
         asked = {k: v for k, v in whole["evaluate"].items() if k != "models"}
         parts["evaluate"] = {
@@ -184,14 +185,20 @@ def unit_config(config: Config, unit: str) -> dict[str, Any]:
             "benchmark": asked_part(whole["benchmarks"][rest.split("/")[1]]),
             "model": model,
         }
-    random = stage in (*SEEDED, *ON_REQUEST) or parts[stage].get("source", {}).get("kind") == "simulated"
+    random = (
+        stage in (*SEEDED, *ON_REQUEST)
+        or parts[stage].get("source", {}).get("kind") == "simulated"
+        or bool(parts[stage].get("benchmark", {}).get("protocol"))
+    )
     seed = {"seed": config.seed} if random else {}
     return {"name": config.name, "unit": unit, **seed, **parts[stage]}
 
 
 def asked_part(benchmark: dict[str, Any]) -> dict[str, Any]:
     """The values of a benchmark that its answers depend on, beside its items."""
-    return benchmark if benchmark["kind"] == "heldout" else {"kind": benchmark["kind"]}
+    if benchmark["kind"] == "heldout":
+        return benchmark
+    return {k: benchmark[k] for k in ("kind", "protocol")}
 
 
 def processor_part(model: dict[str, Any]) -> dict[str, Any]:

@@ -601,6 +601,14 @@ class HeldoutBenchmark(Strict):
     max_items: Count
 
 
+class ProtocolConfig(Strict):
+    """How models are asked, where a benchmark asks otherwise than conf/evaluate."""
+
+    temperature: Annotated[float, Field(ge=0.0, le=2.0)]
+    top_p: Annotated[float, Field(gt=0.0, le=1.0)]
+    max_new_tokens: Positive
+
+
 class ExternalBenchmark(Strict):
     """What every external benchmark has; its stage is `benchmark`."""
 
@@ -610,6 +618,7 @@ class ExternalBenchmark(Strict):
     reject: tuple[str, ...]
     max_tokens: Positive
     too_long: Literal["fail", "drop"]
+    protocol: ProtocolConfig | None
     licence: str
     citation: str
 

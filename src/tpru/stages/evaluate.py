@@ -6,8 +6,8 @@ python -m tpru.stages.evaluate experiment=demo unit=evaluate/sft/heldout
 from typing import Any
 
 from tpru.benchmarks import heldout
-from tpru.config.schema import EvaluateConfig, HeldoutBenchmark, ModelConfig
-from tpru.evaluation.generation import answer_items
+from tpru.config.schema import EvaluateConfig, HeldoutBenchmark, ModelConfig, ProtocolConfig
+from tpru.evaluation.generation import Draws, answer_items
 from tpru.evaluation.scoring import score
 from tpru.models.features import SHELF, shelf_for
 from tpru.models.loading import device, load_model, prepare
@@ -35,6 +35,7 @@ def main(run: Run) -> None:
         items = heldout.load(run, HeldoutBenchmark(**asked))
     else:
         items = benchmark_items(run, benchmark, asked["kind"])
+    protocol = ProtocolConfig(**asked["protocol"]) if asked.get("protocol") else None
     blind = name.endswith("_blind")
     predictions = answer_items(
         model,
@@ -44,9 +45,10 @@ def main(run: Run) -> None:
         run.folder / "checkpoints" / run.fingerprint() / "predictions.jsonl",
         (name, benchmark),
         config.batch_size,
-        config.max_new_tokens,
+        protocol.max_new_tokens if protocol else config.max_new_tokens,
         blind=blind,
         shelf=None if blind else shelf_for(run.results / SHELF, model.model.visual, processor),
+        draws=Draws(protocol.temperature, protocol.top_p, run.seed) if protocol else None,
     )
     write_records(run.output("predictions.parquet"), Prediction, predictions)
     rows = [r for r in score(items, predictions, name, benchmark) if r.subset == "all"]
