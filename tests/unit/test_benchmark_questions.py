@@ -177,7 +177,7 @@ def test_stage_writes_items_and_each_picture_once(tmp_path: Path) -> None:
     assert record["counts"]["dropped"] == {}
     assert record["facts"]["licence"] == "CC-BY-4.0"
     assert "2406.09411" in record["facts"]["citation"]
-    assert sorted(record["facts"]["files"]) == ["test-00000-of-00002.parquet", "test-00001-of-00002.parquet"]
+    assert sorted(record["facts"]["files"]) == [f"data/test-0000{k}-of-00002.parquet" for k in (0, 1)]
     assert all(len(h) == 64 for h in record["facts"]["files"].values())
     assert list(record["inputs"]) == ["processor"]
     again = run_stage(tmp_path / "b", config)[2]

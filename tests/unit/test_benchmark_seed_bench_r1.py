@@ -93,7 +93,7 @@ def test_levels_are_sections_of_the_report(tmp_path: Path) -> None:
     data = published(tmp_path / "data", L1=[record(0), record(1)], L2=[record(2)], L3=[third(0)])
     items, frames, run = run_stage(tmp_path, config_of("seed_bench_r1", data))
     assert run["counts"]["level"] == {"L1": 2, "L2": 1, "L3": 1}
-    assert sorted(run["facts"]["files"]) == [f"validation_L{k}.jsonl" for k in (1, 2, 3)]
+    assert sorted(run["facts"]["files"]) == [f"annotations/validation_L{k}.jsonl" for k in (1, 2, 3)]
     assert len(frames) == 6 + 1
     assert [name for name, _, _ in by_level("seed", items, {})] == ["seed L1", "seed L2", "seed L3"]
 

@@ -88,10 +88,15 @@ def main(run: Run) -> None:
     run.facts = {
         "licence": config.licence,
         "citation": config.citation,
-        "files": {file.name: sha256_path(file) for file in reading.files},
+        "files": {name_in(Path(config.path), file): sha256_path(file) for file in reading.files},
     }
     run.metrics |= {"items": len(items), "pictures": n_pictures}
     say(f"{name}: {len(items)} items, {n_pictures} pictures; dropped {run.counts['dropped']}")
+
+
+def name_in(path: Path, file: Path) -> str:
+    """A file below the path of a benchmark as it is named there; the path may be the file itself."""
+    return file.name if file == path else str(file.relative_to(path))
 
 
 def check_ids(questions: Iterable[Question], path: str) -> None:
