@@ -1,12 +1,17 @@
 """Small benchmarks in the form in which they are published, written for the tests."""
 
 import contextlib
+import copy
+import functools
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import av
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from PIL import Image
 from pydantic import TypeAdapter
 
 from tests.unit.builders import png, scene
@@ -79,17 +84,23 @@ def write_muirbench(folder: Path, pairs: int = 3) -> Path:
     return folder
 
 
-def configured(kind: str, path: Path, *overrides: str) -> External:
-    """The configuration of conf/benchmark/<kind>.yaml for a path."""
-    return TypeAdapter[External](External).validate_python(config_of(kind, path, *overrides)["benchmark"])
+def configured(file: str, path: Path, *overrides: str) -> External:
+    """The configuration of conf/benchmark/<file>.yaml for a path."""
+    return TypeAdapter[External](External).validate_python(config_of(file, path, *overrides)["benchmark"])
 
 
-def config_of(kind: str, path: Path, *overrides: str) -> dict[str, Any]:
+def config_of(file: str, path: Path, *overrides: str) -> dict[str, Any]:
     """What the stage of such a benchmark, named ``asked``, reads."""
-    chosen = [f"+benchmark@benchmarks.asked={kind}", f"benchmarks.asked.path={path}"]
-    return unit_config(
-        compose("smoke", [*chosen, *(f"benchmarks.asked.{o}" for o in overrides)]), "benchmark/asked"
-    )
+    config = copy.deepcopy(_composed(file, overrides))
+    config["benchmark"]["path"] = str(path)
+    return config
+
+
+@functools.cache
+def _composed(file: str, overrides: tuple[str, ...]) -> dict[str, Any]:
+    chosen = [f"+benchmark@benchmarks.asked={file}", "benchmarks.asked.path=there"]
+    config = compose("smoke", [*chosen, *(f"benchmarks.asked.{o}" for o in overrides)])
+    return unit_config(config, "benchmark/asked")
 
 
 def run_stage(folder: Path, config: dict[str, Any]) -> tuple[list[Item], FrameStore, dict[str, Any]]:
@@ -116,3 +127,35 @@ def write_processor(folder: Path) -> None:
     made = Run("smoke", "processor", {}, folder, SilentTracker())
     make_processor(tokenizer, tokenizer.chat_template, 7056, 7056).save_pretrained(made.output("processor"))
     frame._finish(made)
+
+
+def film(path: Path, frames: int) -> Path:
+    """A video of ten frames a second (at most 64) whose k-th frame is the k-th grey."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(
+            "libx264", rate=10, options={"preset": "veryfast", "g": "8", "crf": "8"}
+        )
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        for k in range(frames):
+            frame = av.VideoFrame.from_image(grey(k))
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def still(path: Path, number: int) -> Path:
+    """A picture file of one grey."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    grey(number).save(path)
+    return path
+
+
+def grey(number: int) -> Image.Image:
+    """One of 64 greys that encoding does not mix up."""
+    return Image.new("RGB", (96, 64), (4 * number,) * 3)
+
+
+def grey_of(image: Image.Image) -> int:
+    """Which grey a picture is."""
+    return round(float(np.asarray(image).mean()) / 4)

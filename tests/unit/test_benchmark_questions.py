@@ -177,7 +177,7 @@ def test_stage_writes_items_and_each_picture_once(tmp_path: Path) -> None:
     assert record["counts"]["dropped"] == {}
     assert record["facts"]["licence"] == "CC-BY-4.0"
     assert "2406.09411" in record["facts"]["citation"]
-    assert sorted(record["facts"]["files"]) == ["test-00000-of-00002.parquet", "test-00001-of-00002.parquet"]
+    assert sorted(record["facts"]["files"]) == [f"data/test-0000{k}-of-00002.parquet" for k in (0, 1)]
     assert all(len(h) == 64 for h in record["facts"]["files"].values())
     assert list(record["inputs"]) == ["processor"]
     again = run_stage(tmp_path / "b", config)[2]
@@ -213,7 +213,7 @@ def test_every_benchmark_composes_and_asks_for_its_path(file: str) -> None:
     if file != "heldout":
         with pytest.raises(ConfigError, match=r"benchmarks\.asked\.path"):
             compose("demo", chosen)
-        chosen.append("benchmarks.asked.path=there")
+        chosen += ["benchmarks.asked.path=there", "benchmarks.asked.licence=CC0"]
     config = compose("demo", chosen)
     units = unit_names(config)
     assert ("benchmark/asked" in units) == (file != "heldout")
@@ -227,6 +227,20 @@ def test_values_of_a_benchmark_reach_its_stage_alone() -> None:
     before, after = (compose("demo", [*chosen, *more]) for more in ([], ["benchmarks.asked.max_items=5"]))
     changed = {u for u in unit_names(before) if unit_config(before, u) != unit_config(after, u)}
     assert changed == {"benchmark/asked"}
+
+
+def test_a_protocol_reaches_the_answers_alone_and_draws_by_the_seed() -> None:
+    chosen = ["+benchmark@benchmarks.asked=seed_bench_r1", "benchmarks.asked.path=there"]
+    sampled = [chosen[0] + "_sampled", *chosen[1:]]
+    greedy, drawn, other = (compose("demo", o) for o in (chosen, sampled, [*sampled, "seed=1"]))
+    answers = {f"evaluate/{model}/asked" for model in greedy.evaluate.models}
+    units = unit_names(greedy)
+    assert {u for u in units if unit_config(greedy, u) != unit_config(drawn, u)} == answers
+    for unit in answers:
+        assert "seed" not in unit_config(greedy, unit)
+        assert (unit_config(drawn, unit)["seed"], unit_config(other, unit)["seed"]) == (0, 1)
+    assert unit_config(drawn, "benchmark/asked") == unit_config(other, "benchmark/asked")
+    assert "seed" not in unit_config(drawn, "evaluate/sft/heldout")
 
 
 def test_a_wrong_value_is_named_as_it_is_written() -> None:

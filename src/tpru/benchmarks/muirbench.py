@@ -9,9 +9,8 @@ from functools import partial
 from pathlib import Path
 
 from tpru.benchmarks.parquet import Pictures, Row, parquet_files, rows
-from tpru.benchmarks.questions import Question, Reading
+from tpru.benchmarks.questions import Question, Reading, text_of, texts_of
 from tpru.config.schema import MuirbenchBenchmark
-from tpru.errors import ManifestError
 
 COLUMNS = ("idx", "task", "question", "options", "answer", "counterpart_idx")
 
@@ -30,19 +29,13 @@ def read(config: MuirbenchBenchmark) -> Reading:
 
 def _question(row: Row, pictures: Pictures) -> Question:
     values = row.values
-    for name in ("task", "question", "answer"):
-        if not isinstance(values[name], str) or not values[name].strip():
-            raise ManifestError(f"{row.where}: {name!r} is {values[name]!r:.80}; expected a text")
-    options = values["options"]
-    if not isinstance(options, list) or len(options) < 2 or not all(isinstance(o, str) for o in options):
-        raise ManifestError(f"{row.where}: 'options' is {options!r:.80}; expected a list of texts")
     return Question(
         question_id=str(values["idx"]),
-        category=values["task"].strip(),
+        category=text_of(values, "task", row.where).strip(),
         group=_pair(values["idx"], values["counterpart_idx"]),
-        text=values["question"],
-        options=tuple(options),
-        answer=values["answer"].strip().upper(),
+        text=text_of(values, "question", row.where),
+        options=texts_of(values, "options", row.where),
+        answer=text_of(values, "answer", row.where).strip().upper(),
         pictures=partial(pictures.of, row),
         where=row.where,
     )

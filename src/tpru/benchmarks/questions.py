@@ -6,10 +6,11 @@ which is called for chosen questions alone. The wording is the benchmark's, the 
 
 import io
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -18,6 +19,7 @@ from tpru.errors import CorruptMediaError, ManifestError
 from tpru.files import sha256_bytes
 from tpru.records import LETTERS, Block, Item, Level, Option
 from tpru.synthesis.wording import CHOICE_FORM, IMAGE, ORDER_FORM, blocks
+from tpru.trajectories.sources.reading import same_words
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,28 @@ def choose(questions: list[Question], most: int, rejects: Callable[[Question], b
     return [questions[position] for position in sorted(chosen)]
 
 
+def text_of(values: Mapping[str, Any], name: str, where: str) -> str:
+    """A text that must be there and not blank.
+
+    Raises:
+        ManifestError: naming the place and the field.
+    """
+    value = values.get(name)
+    if not isinstance(value, str) or not value.strip():
+        raise ManifestError(f"{where}: {name!r} is {value!r:.80}; expected a text. Download the file again")
+    return value
+
+
+def texts_of(values: Mapping[str, Any], name: str, where: str) -> tuple[str, ...]:
+    """A list of at least two texts; raises as :func:`text_of` does."""
+    value = values.get(name)
+    if not isinstance(value, list) or len(value) < 2 or not all(isinstance(v, str) for v in value):
+        raise ManifestError(
+            f"{where}: {name!r} is {value!r:.80}; expected a list of texts. Download the file again"
+        )
+    return tuple(value)
+
+
 def rejects(question: Question, config: ExternalBenchmark) -> bool:
     """Whether the right answer of a question is to reject its options."""
     place = LETTERS.find(question.answer)
@@ -92,11 +116,7 @@ def rejects(question: Question, config: ExternalBenchmark) -> bool:
 
 def is_reject(text: str, phrases: Iterable[str]) -> bool:
     """Whether an option is one of the reject phrases, whatever its case, blanks and final full stop."""
-    return _plain(text) in {_plain(phrase) for phrase in phrases}
-
-
-def _plain(text: str) -> str:
-    return " ".join(text.split()).casefold().rstrip(". ")
+    return same_words(text) in {same_words(phrase) for phrase in phrases}
 
 
 def make_item(name: str, question: Question, config: ExternalBenchmark) -> tuple[Item, dict[str, bytes]]:

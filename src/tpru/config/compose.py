@@ -181,7 +181,8 @@ def unit_config(config: Config, unit: str) -> dict[str, Any]:
         merged = {**whole["extract"], **whole["sources"][rest]["extract"]}
         parts["extract"] = {"extract": ExtractConfig(**merged).model_dump(mode="json")}
     elif stage == "benchmark":
-        parts["benchmark"] = {"benchmark": whole["benchmarks"][rest]}
+        # How models are asked changes no item.
+        parts["benchmark"] = {"benchmark": {**whole["benchmarks"][rest], "protocol": None}}
     elif stage == "evaluate":
         name, benchmark = rest.split("/")
         asked = {k: v for k, v in whole["evaluate"].items() if k != "models"}
@@ -191,14 +192,20 @@ def unit_config(config: Config, unit: str) -> dict[str, Any]:
             **(remote if name in config.endpoints else local),
             "benchmark": asked_part(whole["benchmarks"][benchmark]),
         }
-    random = stage in (*SEEDED, *ON_REQUEST) or parts[stage].get("source", {}).get("kind") == "simulated"
+    random = (
+        stage in (*SEEDED, *ON_REQUEST)
+        or parts[stage].get("source", {}).get("kind") == "simulated"
+        or bool(parts[stage].get("benchmark", {}).get("protocol"))
+    )
     seed = {"seed": config.seed} if random else {}
     return {"name": config.name, "unit": unit, **seed, **parts[stage]}
 
 
 def asked_part(benchmark: dict[str, Any]) -> dict[str, Any]:
     """The values of a benchmark that its answers depend on, beside its items."""
-    return benchmark if benchmark["kind"] == "heldout" else {"kind": benchmark["kind"]}
+    if benchmark["kind"] == "heldout":
+        return benchmark
+    return {k: benchmark[k] for k in ("kind", "protocol")}
 
 
 def processor_part(model: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from tpru.records import SPLITS, TASKS, Scenario, Split
+from tpru.records import SPLITS, TASKS, Level, Scenario, Split
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -603,6 +603,14 @@ class HeldoutBenchmark(Strict):
     max_items: Count
 
 
+class ProtocolConfig(Strict):
+    """How models are asked, where a benchmark asks otherwise than conf/evaluate."""
+
+    temperature: Annotated[float, Field(ge=0.0, le=2.0)]
+    top_p: Annotated[float, Field(gt=0.0, le=1.0)]
+    max_new_tokens: Positive
+
+
 class ExternalBenchmark(Strict):
     """What every external benchmark has; its stage is `benchmark`."""
 
@@ -612,6 +620,7 @@ class ExternalBenchmark(Strict):
     reject: tuple[str, ...]
     max_tokens: Positive
     too_long: Literal["fail", "drop"]
+    protocol: ProtocolConfig | None
     licence: str
     citation: str
 
@@ -622,7 +631,60 @@ class MuirbenchBenchmark(ExternalBenchmark):
     kind: Literal["muirbench"]
 
 
-External = Annotated[MuirbenchBenchmark, Field(discriminator="kind")]
+class TpruTestBenchmark(ExternalBenchmark):
+    """conf/benchmark/tpru_test.yaml: the test set of TPRU."""
+
+    kind: Literal["tpru_test"]
+
+
+class LegoPuzzlesBenchmark(ExternalBenchmark):
+    """conf/benchmark/lego_puzzles.yaml: LEGO-Puzzles, eleven tasks of spatial reasoning."""
+
+    kind: Literal["lego_puzzles"]
+    categories: dict[str, str]
+
+
+class VideoBenchmark(ExternalBenchmark):
+    """What every benchmark has that shows frames of videos."""
+
+    frames: Annotated[int, Field(ge=1, le=256)]
+    frames_per_second: Rate
+    frame_size: Annotated[int, Field(ge=0, le=2048)]
+    jpeg_quality: Annotated[int, Field(ge=1, le=100)]
+
+
+class Annotations(Strict):
+    """A file of questions and the level (arXiv 2503.24376) of all of them, empty where it has none."""
+
+    file: Annotated[str, Field(min_length=1)]
+    level: Level
+
+
+class SeedBenchR1Benchmark(VideoBenchmark):
+    """conf/benchmark/seed_bench_r1.yaml, egoplan_bench.yaml, egoplan_bench2.yaml: what to do next."""
+
+    kind: Literal["seed_bench_r1"]
+    annotations: Annotated[tuple[Annotations, ...], Field(min_length=1)]
+    ego4d: str
+    epic_kitchens: str
+
+
+class LongVideoBenchBenchmark(VideoBenchmark):
+    """conf/benchmark/longvideobench.yaml: questions on videos of up to an hour."""
+
+    kind: Literal["longvideobench"]
+    annotations: Annotated[str, Field(min_length=1)]
+    subtitles: bool
+
+
+External = Annotated[
+    TpruTestBenchmark
+    | MuirbenchBenchmark
+    | LegoPuzzlesBenchmark
+    | SeedBenchR1Benchmark
+    | LongVideoBenchBenchmark,
+    Field(discriminator="kind"),
+]
 Benchmark = Annotated[HeldoutBenchmark | External, Field(discriminator="kind")]
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from tpru.benchmarks import muirbench
+from tpru.benchmarks import lego_puzzles, longvideobench, muirbench, seed_bench_r1, tpru_test
 from tpru.benchmarks.questions import Question, Reading, choose, make_item, rejects
 from tpru.config.schema import External, ExternalBenchmark
 from tpru.errors import ConfigError, EmptySourceError, ManifestError
@@ -29,7 +29,15 @@ MOST_NAMED = 10
 
 def read_benchmark(config: External) -> Reading:
     """The questions of a configured benchmark, from the files under its ``path``."""
-    return muirbench.read(config)
+    if config.kind == "tpru_test":
+        return tpru_test.read(config)
+    if config.kind == "muirbench":
+        return muirbench.read(config)
+    if config.kind == "lego_puzzles":
+        return lego_puzzles.read(config)
+    if config.kind == "seed_bench_r1":
+        return seed_bench_r1.read(config)
+    return longvideobench.read(config)
 
 
 class Held:
@@ -80,10 +88,15 @@ def main(run: Run) -> None:
     run.facts = {
         "licence": config.licence,
         "citation": config.citation,
-        "files": {file.name: sha256_path(file) for file in reading.files},
+        "files": {name_in(Path(config.path), file): sha256_path(file) for file in reading.files},
     }
     run.metrics |= {"items": len(items), "pictures": n_pictures}
     say(f"{name}: {len(items)} items, {n_pictures} pictures; dropped {run.counts['dropped']}")
+
+
+def name_in(path: Path, file: Path) -> str:
+    """A file below the path of a benchmark as it is named there; the path may be the file itself."""
+    return file.name if file == path else str(file.relative_to(path))
 
 
 def check_ids(questions: Iterable[Question], path: str) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from tpru.benchmarks import heldout
-from tpru.config.schema import AskedEndpoint, EvaluateConfig, HeldoutBenchmark, ModelConfig
+from tpru.config.schema import AskedEndpoint, EvaluateConfig, HeldoutBenchmark, ModelConfig, ProtocolConfig
 from tpru.evaluation.endpoint import answer_items_by_endpoint
-from tpru.evaluation.generation import answer_items
+from tpru.evaluation.generation import Draws, answer_items
 from tpru.evaluation.scoring import score
 from tpru.models.endpoint import CACHE, Endpoint, Settings
 from tpru.models.features import SHELF, shelf_for
@@ -52,7 +52,7 @@ def main(run: Run) -> None:
 def by_local_model(
     run: Run, items: list[Item], frames: FrameStore, names: tuple[str, str]
 ) -> list[Prediction]:
-    """Greedy answers of a model of this experiment."""
+    """Answers of a model of this experiment: greedy ones, or drawn as the benchmark's own protocol says."""
     prepare()
     config = EvaluateConfig(**{**run.config["evaluate"], "models": names[:1]})
     unit = WEIGHTS_FROM[names[0]]
@@ -60,6 +60,8 @@ def by_local_model(
     processor = load_processor(run.upstream("processor").path("processor"))
     model: Any = load_model(weights, ModelConfig(**run.config["model"]))
     model.to(device())
+    asked = run.config["benchmark"]
+    protocol = ProtocolConfig(**asked["protocol"]) if asked.get("protocol") else None
     blind = names[0].endswith("_blind")
     return answer_items(
         model,
@@ -69,9 +71,10 @@ def by_local_model(
         partial_answers(run),
         names,
         config.batch_size,
-        config.max_new_tokens,
+        protocol.max_new_tokens if protocol else config.max_new_tokens,
         blind=blind,
         shelf=None if blind else shelf_for(run.results / SHELF, model.model.visual, processor),
+        draws=Draws(protocol.temperature, protocol.top_p, run.seed) if protocol else None,
     )
 
 
