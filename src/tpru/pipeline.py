@@ -18,7 +18,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tpru.config.compose import ON_REQUEST, compose, freeze, leaves, shard_numbers, unit_config, unit_names
+from tpru.config.compose import (
+    ON_REQUEST,
+    asked_models,
+    compose,
+    external_benchmarks,
+    freeze,
+    leaves,
+    shard_numbers,
+    unit_config,
+    unit_names,
+)
 from tpru.config.devices import passes_per_update
 from tpru.config.schema import Config
 from tpru.errors import ConfigError, TpruError
@@ -75,8 +85,8 @@ class Plan:
 
     @property
     def models(self) -> list[str]:
-        """Models to evaluate."""
-        return list(self.config.evaluate.models)
+        """Models to evaluate, those behind endpoints included."""
+        return asked_models(self.config)
 
     @property
     def benchmarks(self) -> list[str]:
@@ -100,9 +110,19 @@ class Plan:
 
         return files
 
-    def weights(self, wildcards: Any) -> str:
-        """``run.json`` of the stage whose weights a model name stands for."""
-        return self.path(f"{WEIGHTS_FROM[wildcards.model]}/run.json")
+    def external_benchmarks(self) -> list[str]:
+        """``run.json`` of every external benchmark."""
+        return [self.path(f"benchmark/{name}/run.json") for name in external_benchmarks(self.config)]
+
+    def benchmark(self, wildcards: Any) -> str:
+        """``run.json`` of the stage that gives the items of a benchmark."""
+        external = wildcards.benchmark in external_benchmarks(self.config)
+        return self.path(f"benchmark/{wildcards.benchmark}/run.json" if external else "synthesize/run.json")
+
+    def weights(self, wildcards: Any) -> list[str]:
+        """``run.json`` of the stage whose weights a model name stands for; nothing behind an endpoint."""
+        unit = WEIGHTS_FROM.get(wildcards.model)
+        return [self.path(f"{unit}/run.json")] if unit else []
 
     def command(self, unit: str, gathers: bool = False) -> str:
         """Shell line of a unit's stage. ``exec`` hands signals to Python; the log keeps all output.

@@ -171,10 +171,10 @@ class Block:
 
 @dataclass(frozen=True)
 class Option:
-    """One answer option: ``content`` is a frame_id, a permutation of labels, or the reject text."""
+    """One answer option: ``content`` is a frame_id, a permutation of labels, a text, or the reject text."""
 
     letter: str
-    kind: Literal["image", "permutation", "none"]
+    kind: Literal["image", "permutation", "text", "none"]
     content: str
 
 
@@ -182,19 +182,23 @@ class Option:
 class Item:
     """One question: prompt blocks with pictures in place, options, answer and provenance.
 
+    ``task`` and ``scenario`` are those of :data:`TASKS` and :data:`SCENARIOS`; of an external benchmark
+    they are its own category and second grouping, as it names them, and empty where it has none.
+    ``group`` is what intervals take as one: an episode, a scene, a pair of counterparts, a video.
     ``answer`` is an option letter, or a permutation of the picture labels when there are no options.
-    ``negative_kind``: "" (answerable), "caption" (description contradicts the pictures) or "withheld"
-    (the right option was left out); in both the right answer is the reject option.
+    ``negative_kind``: "" (answerable), "caption" (description contradicts the pictures), "withheld" (the
+    right option was left out) or "unanswerable" (a benchmark's own); in all of these the right answer is
+    the reject option.
     ``shown`` are the frame ids of the pictures in prompt order; ``order`` is their index in the
     trajectory, -1 for pictures of other trajectories and of what was not done: where every frame came
-    from. ``difficulty`` is in [0, 1]: how close the wrong options are to the right one
-    (:mod:`tpru.synthesis.difficulty`).
+    from; empty for an external benchmark. ``difficulty`` is in [0, 1]: how close the wrong options are to
+    the right one (:mod:`tpru.synthesis.difficulty`).
     """
 
     item_id: str
-    task: Task
+    task: str
     split: Split
-    scenario: Scenario
+    scenario: str
     source: str
     licence: str
     family: str
@@ -206,7 +210,7 @@ class Item:
     options: tuple[Option, ...]
     answer: str
     is_negative: bool
-    negative_kind: Literal["", "caption", "withheld"]
+    negative_kind: Literal["", "caption", "withheld", "unanswerable"]
     reasoning: str
     shown: tuple[str, ...]
     order: tuple[int, ...]

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Workspace, new_workspace
+from tests.unit.benchmark_files import write_muirbench
 from tpru.evaluation.scoring import BASELINES
 
 pytestmark = pytest.mark.slow
@@ -183,6 +184,33 @@ def test_arms_and_the_audit_run_where_they_are_asked_for(finished: Workspace, tm
             finished.folder / f"results/smoke/{stage}/run.json"
         ).read_bytes()
     assert (results / "audit/index.html").stat().st_size > 10_000
+
+
+def test_an_external_benchmark_is_asked_and_reported_beside_the_held_out_items(
+    finished: Workspace, tmp_path: Path
+) -> None:
+    copy = finished.copy(tmp_path / "copy")
+    data = write_muirbench(tmp_path / "data", pairs=4)
+    added = f'"+benchmark@benchmarks.muirbench=muirbench","benchmarks.muirbench.path={data}"'
+    chosen = ["--config", "experiment=smoke", f'overrides=["evaluate.models=[base,grpo_blind]",{added}]']
+    done = copy.run(copy.snakemake("all", *chosen))
+    jobs = re.findall(r"^(\w+) +(\d+)$", (done.stdout + done.stderr).split("Job stats:")[1], re.MULTILINE)
+    assert dict(jobs) == {"all": "1", "benchmark": "1", "evaluate": "2", "report": "1", "total": "5"}
+    results = copy.folder / "results/smoke"
+    for model in ("base", "grpo_blind"):
+        record = read(results / f"evaluate/{model}/muirbench/run.json")
+        assert {"benchmark/muirbench", "processor"} < set(record["inputs"])
+        assert "synthesize" not in record["inputs"]
+    rows = [r for r in read(results / "report/metrics.json")["rows"] if r["benchmark"] == "muirbench"]
+    assert {r["model"] for r in rows} == {"chance", "majority", "always_none", "base", "grpo_blind"}
+    assert {(r["task"], r["n"]) for r in rows if r["subset"] == "all"} == {
+        ("all", 8), ("Counting", 4), ("Ordering", 4),
+    }  # fmt: skip
+    (rejecting,) = [r for r in rows if (r["model"], r["task"], r["subset"]) == ("always_none", "all", "all")]
+    assert rejecting["accuracy"] == 0.5
+    page = (results / "report/index.html").read_text()
+    for word in ("2406.09411", "CC-BY-4.0", r"<code>muirbench/\d</code>", "<th [^>]*>Ordering</th>"):
+        assert re.search(word, page), word
 
 
 def test_same_config_and_seed_give_the_same_bytes(finished: Workspace, tmp_path: Path) -> None:

@@ -85,8 +85,11 @@ def serving(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Server]]:
         http.server_close()
 
 
-def client(folder: Path, model: str = "m", retries: int = 3, timeout_s: float = 20.0) -> Endpoint:
-    return Endpoint(Settings(model, 0.0, 100), folder / "cache", retries, timeout_s, first_wait_s=0.02)
+def client(
+    folder: Path, model: str = "m", retries: int = 3, timeout_s: float = 20.0, **named: str
+) -> Endpoint:
+    settings = Settings(model, 0.0, 100)
+    return Endpoint(settings, folder / "cache", retries, timeout_s, first_wait_s=0.02, **named)
 
 
 def talk(text: str) -> list[dict[str, Any]]:

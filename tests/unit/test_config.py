@@ -24,6 +24,7 @@ from tpru.config.compose import (
 )
 from tpru.config.schema import Config, ModelName
 from tpru.errors import BatchError, ConfigError
+from tpru.evaluation.scoring import BASELINES
 from tpru.pipeline import WEIGHTS_FROM
 
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
@@ -441,3 +442,29 @@ def test_two_values_that_swap_places_are_a_change() -> None:
 
 def test_the_order_of_a_list_is_a_change() -> None:
     assert leaves({"a": [1, 2]}) != leaves({"a": [2, 1]})
+
+
+ENDPOINT = ["+endpoint@endpoints.gpt_4o=default", "endpoints.gpt_4o.model=gpt-4o-2024-08-06"]
+
+
+def test_a_model_behind_an_endpoint_is_evaluated_without_weights_of_this_experiment() -> None:
+    config = compose("demo", ENDPOINT)
+    added = set(unit_names(config)) - set(unit_names(compose("demo", [])))
+    assert added == {"evaluate/gpt_4o/heldout"}
+    part = unit_config(config, "evaluate/gpt_4o/heldout")
+    assert set(part) == {"name", "unit", "evaluate", "endpoint", "benchmark"}
+    assert part["endpoint"]["model"] == "gpt-4o-2024-08-06"
+    assert set(part["evaluate"]) == {"version"}
+    assert unit_config(config, "report")["models"][-1] == "gpt_4o"
+    # The local models do not care.
+    assert unit_config(config, "evaluate/sft/heldout") == unit_config(
+        compose("demo", []), "evaluate/sft/heldout"
+    )
+
+
+def test_an_endpoint_needs_a_model_and_a_name_of_its_own() -> None:
+    with pytest.raises(ConfigError, match=r"endpoints\.gpt_4o\.model"):
+        compose("demo", ENDPOINT[:1])
+    for name in (*get_args(ModelName), *BASELINES):
+        with pytest.raises(ConfigError, match="choose other ones"):
+            compose("demo", [part.replace("gpt_4o", name) for part in ENDPOINT])

@@ -11,7 +11,7 @@ from PIL import Image
 from tests.unit.builders import make_item, png, scene
 from tests.unit.test_shared_prefix import parts
 from tpru.evaluation import generation
-from tpru.evaluation.generation import GREY, Greyed, answer_items, read_partial
+from tpru.evaluation.generation import GREY, Draws, Greyed, answer_items, read_partial
 from tpru.files import sha256_bytes
 from tpru.records import Item, Prediction
 from tpru.store import FrameStore, write_frames
@@ -101,3 +101,34 @@ def test_a_grey_picture_has_the_size_of_the_one_it_hides() -> None:
     grey = Greyed(pictures)("7")
     assert (grey.size, grey.mode) == ((37, 20), "RGB")
     assert grey.getcolors() == [(37 * 20, GREY)]
+
+
+def drawn(items: list[Item], frames: FrameStore, partial: Path, draws: Draws) -> list[str]:
+    p = parts()
+    names = ("base", "drawn")
+    made = answer_items(p.model, p.processor, items, frames, partial, names, 2, 5, False, draws=draws)
+    return [prediction.completion for prediction in made]
+
+
+def test_drawn_answers_are_those_of_the_seed_also_after_a_kill(frames: FrameStore, tmp_path: Path) -> None:
+    whole = drawn(ITEMS, frames, tmp_path / "a.jsonl", Draws(1.0, 1.0, 0))
+    assert whole != drawn(ITEMS, frames, tmp_path / "b.jsonl", Draws(1.0, 1.0, 1))
+    lines = (tmp_path / "a.jsonl").read_text().splitlines(keepends=True)
+    (tmp_path / "c.jsonl").write_text("".join(lines[:2]))
+    assert drawn(ITEMS, frames, tmp_path / "c.jsonl", Draws(1.0, 1.0, 0)) == whole
+
+
+def test_draws_at_temperature_zero_are_greedy(frames: FrameStore, tmp_path: Path) -> None:
+    greedy = [p.completion for p in answers(ITEMS, frames, tmp_path / "a.jsonl")]
+    assert drawn(ITEMS, frames, tmp_path / "b.jsonl", Draws(0.0, 1.0, 3)) == greedy
+
+
+def test_an_order_is_read_by_its_letters_and_not_by_the_pictures_shown(
+    frames: FrameStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    item = make_item("o", "reordering", shown=tuple(NAMES), options=False, answer="BA")
+    end = parts().processor.tokenizer.eos_token_id
+    said = parts().processor.tokenizer("<answer>BA</answer>")["input_ids"]
+    monkeypatch.setattr(generation, "sample", lambda *_: [[*said, end]])
+    (made,) = answers([item], frames, tmp_path / "a.jsonl")
+    assert (made.parsed, made.correct) == ("BA", True)

@@ -302,7 +302,7 @@ def test_missing_picture_is_an_upstream_error(inputs: ReportInputs) -> None:
 
 def test_headline_names_models_intervals_and_baselines(inputs: ReportInputs) -> None:
     sentence = headline(inputs.rows, "drawn_test")
-    assert sentence.startswith("Of the 24 items of drawn_test, base_model answers 50.0% [31.4, 68.6]")
+    assert sentence.startswith("Of the 24 items of drawn_test, base_model answers 50.0% [30.4, 69.6]")
     assert "guessing gives 20.0%" in sentence
     assert headline([], "x") == "No model was evaluated on x."
 

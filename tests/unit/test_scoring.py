@@ -1,15 +1,22 @@
 """Rows, baselines and comparisons on items small enough to count by hand."""
 
+import dataclasses
+import math
+
 import pytest
 
 from tpru.evaluation.scoring import (
+    Comparison,
     Row,
+    adjusted,
     always_none_rows,
     chance_rows,
     compare,
     majority_rows,
+    powers,
     score,
 )
+from tpru.evaluation.statistics import clustered_interval, wilson_interval
 from tpru.records import NONE_OPTION, Item, Option, Prediction, Scenario, Task
 
 
@@ -21,6 +28,7 @@ def make_item(
     n_options: int = 5,
     negative: bool = False,
     source: str = "drawn",
+    group: str = "g",
 ) -> Item:
     options = [Option("ABCDE"[i], "image", f"frame{i}") for i in range(n_options - 1)]
     if n_options:
@@ -33,7 +41,7 @@ def make_item(
         source=source,
         licence="CC0",
         family="",
-        group="g",
+        group=group,
         sequence_id="s",
         trajectory_id="t",
         caption="",
@@ -172,3 +180,58 @@ def test_compare_rejects_unmatched_predictions() -> None:
     good = [answer(item, item.answer) for item in ITEMS]
     with pytest.raises(ValueError, match="one to one"):
         compare(ITEMS, good, good[:2], "b", "x", "y")
+
+
+def test_intervals_know_which_items_belong_together() -> None:
+    """Twelve items of four episodes, scored by hand: 3, 3, 0 and 1 right."""
+    items = [make_item(f"{e}{k}", group=f"episode {e}", answer="B") for e in range(4) for k in range(3)]
+    right = [k < (3, 3, 0, 1)[e] for e in range(4) for k in range(3)]
+    answers = [answer(item, "B" if r else "A") for item, r in zip(items, right, strict=True)]
+    total = cell(score(items, answers, "m", "b"))
+    assert (total.n, total.correct, total.clusters) == (12, 7.0, 4)
+    # Share 7/12. Residuals of the episodes 3 - 7/4 = 5/4 twice, -7/4, -3/4: squares sum to 27/4, so that the
+    # variance is 27/4 / 144 * 4/3 = 1/16; of independent items 35/144 / 11: design effect 99/35. Three
+    # episodes hold a right answer, and two a wrong one: mixed with the largest effect, 3, as 2 to 1.
+    effect = (2 * 99 / 35 + 3) / 3
+    n = 12 / effect * (2.200985 / 3.182446) ** 2  # t quantiles of 11 and of 3 degrees of freedom
+    z, p = 1.959964, 7 / 12
+    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    assert (total.low, total.high) == pytest.approx((middle - half, middle + half), abs=1e-5)
+    assert total.high - total.low > 1.5 * (wilson_interval(7, 12).high - wilson_interval(7, 12).low)
+
+
+def test_episodes_of_one_item_get_the_plain_wilson_interval() -> None:
+    items = [make_item(str(k), group=str(k)) for k in range(10)]
+    total = cell(score(items, [answer(i, "A" if int(i.item_id) < 5 else "B") for i in items], "m", "b"))
+    assert total.clusters == 10
+    assert (total.low, total.high) == pytest.approx((0.236593, 0.763407), abs=1e-6)
+    assert clustered_interval([True], ["x"]) == wilson_interval(1, 1)
+
+
+def test_a_comparison_says_what_it_could_have_found() -> None:
+    items = [make_item(str(k), group=str(k)) for k in range(100)]
+    good = [answer(i, "A" if int(i.item_id) < 60 else "B") for i in items]
+    other = [answer(i, "A" if 10 <= int(i.item_id) < 60 else "B") for i in items]
+    total, _ = compare(items, good, other, "b", "x", "y", n_resamples=100)
+    assert (total.only_a, total.only_b, total.difference, total.effect) == (10, 0, 0.1, 1.0)
+    assert total.p_value == total.p_adjusted == pytest.approx(2 / 1024)
+    # n = (1.959964 sqrt(0.1) + 0.841621 sqrt(0.1 - d^2))^2 / d^2 at d = 0.0876: 100
+    assert total.detectable == pytest.approx(0.0876, abs=0.0001)
+    (power,) = powers(score(items, good, "x", "b"), [total])
+    assert (power.benchmark, power.n, power.clusters, power.discordance) == ("b", 100, 100, 0.1)
+    assert power.paired == total.detectable
+    assert power.unpaired == pytest.approx(0.193, abs=0.002)
+    (alone,) = powers(score(items, good, "x", "b"), [])
+    assert (alone.discordance, alone.paired) == (None, None)
+
+
+def test_p_values_are_adjusted_within_a_benchmark() -> None:
+    base = Comparison(9, 1, 1, 0.0, -0.1, 0.1, 0.01, 1.0, "b", "all", "x", "y", 0.01, None)
+    made = [
+        dataclasses.replace(base, benchmark=b, p_value=p)
+        for b, p in (("b", 0.03), ("c", 0.01), ("b", 0.01), ("b", 0.04))
+    ]
+    assert [c.p_adjusted for c in adjusted(made)] == pytest.approx([0.06, 0.01, 0.03, 0.06])
+    assert [c.benchmark for c in adjusted(made)] == ["b", "c", "b", "b"]
+    assert adjusted([]) == []

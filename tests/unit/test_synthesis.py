@@ -15,8 +15,9 @@ import pytest
 from tests.unit.builders import key_frames, make_caption, make_sequence, random_look
 from tpru.config.compose import compose
 from tpru.config.schema import SynthesizeConfig
+from tpru.evaluation.consistency import verdict
 from tpru.evaluation.parsing import option_letters, parse_answer, well_formed
-from tpru.records import LETTERS, NONE_OPTION, SCENARIOS, TASKS, Caption, Item, Sequence, Split
+from tpru.records import LETTERS, NONE_OPTION, SCENARIOS, TASKS, Caption, Item, Prediction, Sequence, Split
 from tpru.synthesis.build import Build, build, negative_kind
 from tpru.synthesis.difficulty import order_difficulty
 from tpru.synthesis.likeness import Likeness
@@ -652,6 +653,7 @@ def test_what_sft_teaches_is_read_as_the_right_answer() -> None:
         target = completion(item.reasoning, item.answer)
         assert well_formed(target)
         assert parse_answer(target, option_letters(item), len(item.shown)) == item.answer
+        assert verdict(item, Prediction(item.item_id, "", "", target, item.answer, True, 1)) != "inconsistent"
 
 
 def test_frames_without_step_text_are_named_by_their_place() -> None:

@@ -45,6 +45,8 @@ VALUES = [
     ("an arm that is asked for", [WITH_ARM], {"sft_continued": 1, "evaluate": 1, "report": 1}),
     ("the audit", ["audit.items=7"], {}),
     ("how models are asked", ["evaluate.max_new_tokens=81"], {"evaluate": 4, "report": 1}),
+    ("one more benchmark", ["+benchmark@benchmarks.muirbench=muirbench", "benchmarks.muirbench.path=there"],
+     {"benchmark": 1, "evaluate": 4, "report": 1}),
     ("the report alone", ["report.gallery_items=7"], {"report": 1}),
     ("the code of one stage, by its version", ["describe.version=2"],
      {**FROM_SYNTHESIZE, "describe": 1}),

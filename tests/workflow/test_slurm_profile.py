@@ -79,6 +79,7 @@ GOLDEN = {
     "download": [*CPU, "--cpus-per-task=16", "--mem=4000", "--time=240", WARNING],
     "extract": [*CPU, "--cpus-per-task=16", "--mem=8000", "--time=240", WARNING],
     "describe": [*CPU, "--cpus-per-task=1", "--mem=4000", "--time=60", WARNING],
+    "benchmark": [*CPU, "--cpus-per-task=1", "--mem=8000", "--time=240", WARNING],
     "synthesize": [*CPU, "--cpus-per-task=4", "--mem=16000", "--time=240", WARNING],
     "sft": [*GPU, "--cpus-per-task=8", "--mem=32000", "--time=1440", "--gres=gpu:1", WARNING],
     "sft_continued": [*GPU, "--cpus-per-task=8", "--mem=32000", "--time=1440", "--gres=gpu:1", WARNING],
@@ -108,15 +109,18 @@ def test_the_exact_submission_of_every_rule(
     finished: Workspace, slurm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copy = finished.copy(tmp_path / "copy")
-    units = ["sft_continued", "grpo_from_base", "pass_rates"]
+    units = ["sft_continued", "grpo_from_base", "pass_rates", "benchmark/muirbench"]
     for unit in units:  # what smoke does without: any file will do
         shutil.copytree(finished.folder / "results/smoke/grpo", copy.folder / f"results/smoke/{unit}")
     outputs = shutil.copytree(copy.folder / "results", tmp_path / "outputs/results")
     for model in ("sft_continued", "grpo_from_base"):
         shutil.copytree(outputs / "smoke/evaluate/grpo", outputs / f"smoke/evaluate/{model}")
+    for folder in (outputs / "smoke/evaluate").iterdir():
+        shutil.copytree(folder / "heldout", folder / "muirbench")
     monkeypatch.setenv("TEST_OUTPUTS_FROM", str(tmp_path / "outputs"))
     models = "evaluate.models=[base,sft,sft_continued,grpo,grpo_from_base,grpo_blind]"
-    config = ["--config", "experiment=smoke", f'overrides=["{models}","grpo.least_pass_rate=0.1"]']
+    more = '"+benchmark@benchmarks.muirbench=muirbench","benchmarks.muirbench.path=there"'
+    config = ["--config", "experiment=smoke", f'overrides=["{models}","grpo.least_pass_rate=0.1",{more}]']
     copy.run(copy.snakemake("all", "--forceall", *OFTEN, *config, profile="slurm"))
     seen = [check_golden(arguments) for arguments in submitted(slurm)]
     assert len(seen) == len(set(seen))

@@ -1,11 +1,26 @@
-# One job per model and benchmark.
+# External benchmarks to items, and one job per model and benchmark.
+
+
+# CPU only. Where the files of a benchmark are is part of its configuration.
+rule benchmark:
+    input:
+        processor=PLAN.path("processor/run.json"),
+    output:
+        PLAN.path("benchmark/{benchmark}/run.json"),
+    log:
+        PLAN.path("logs/benchmark/{benchmark}.log"),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    shell:
+        PLAN.command("benchmark/{benchmark}")
 
 
 rule evaluate:
     input:
         weights=PLAN.weights,
         processor=PLAN.path("processor/run.json"),
-        synthesize=PLAN.path("synthesize/run.json"),
+        benchmark=PLAN.benchmark,
     output:
         PLAN.path("evaluate/{model}/{benchmark}/run.json"),
     log:

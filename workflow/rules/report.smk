@@ -8,6 +8,7 @@ rule report:
             model=PLAN.models,
             benchmark=PLAN.benchmarks,
         ),
+        benchmark=PLAN.external_benchmarks(),
         synthesize=PLAN.path("synthesize/run.json"),
     output:
         page=report(

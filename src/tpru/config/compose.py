@@ -91,22 +91,23 @@ def config_error(error: ValidationError) -> ConfigError:
 
 
 def _written(location: tuple[int | str, ...]) -> str:
-    """A location as the key in ``conf/``: pydantic puts the kind of a source behind its name."""
+    """A location as the key in ``conf/``: pydantic puts the kind of a source or benchmark behind its name."""
     parts = [str(part) for part in location]
-    if parts[:1] == ["sources"]:
+    if parts[:1] in (["sources"], ["benchmarks"]):
         del parts[2:3]
     return ".".join(parts) or "(several groups)"
 
 
 def unit_names(config: Config) -> list[str]:
     """All units of an experiment in the order of the DAG, without shards and those that run on request."""
-    models = [f"evaluate/{m}/{b}" for m in config.evaluate.models for b in config.benchmarks]
+    models = [f"evaluate/{m}/{b}" for m in asked_models(config) for b in config.benchmarks]
     return [
         *(f"download/{s}" for s in config.sources),
         *(f"extract/{s}" for s in config.sources),
         "describe",
         "processor",
         "synthesize",
+        *(f"benchmark/{b}" for b in external_benchmarks(config)),
         "base_model",
         "sft",
         *(["pass_rates"] if config.grpo.filters else []),
@@ -115,6 +116,16 @@ def unit_names(config: Config) -> list[str]:
         *models,
         "report",
     ]
+
+
+def asked_models(config: Config) -> list[str]:
+    """Names of all models that are evaluated: the local ones, then those behind endpoints."""
+    return [*config.evaluate.models, *config.endpoints]
+
+
+def external_benchmarks(config: Config) -> list[str]:
+    """Names of the benchmarks whose items are read from their own files and not from the synthesis."""
+    return [name for name, benchmark in config.benchmarks.items() if benchmark.kind != "heldout"]
 
 
 def shard_numbers(config: Config) -> dict[str, int]:
@@ -158,8 +169,8 @@ def unit_config(config: Config, unit: str) -> dict[str, Any]:
         "report": {
             "report": whole["report"],
             "sources": sources,
-            "models": whole["evaluate"]["models"],
-            "benchmarks": sorted(whole["benchmarks"]),
+            "models": asked_models(config),
+            "benchmarks": {name: whole["benchmarks"][name]["kind"] for name in sorted(whole["benchmarks"])},
         },
         "audit": {"audit": whole["audit"]},
     }
@@ -169,13 +180,32 @@ def unit_config(config: Config, unit: str) -> dict[str, Any]:
     elif stage == "extract":
         merged = {**whole["extract"], **whole["sources"][rest]["extract"]}
         parts["extract"] = {"extract": ExtractConfig(**merged).model_dump(mode="json")}
+    elif stage == "benchmark":
+        # How models are asked changes no item.
+        parts["benchmark"] = {"benchmark": {**whole["benchmarks"][rest], "protocol": None}}
     elif stage == "evaluate":
+        name, benchmark = rest.split("/")
         asked = {k: v for k, v in whole["evaluate"].items() if k != "models"}
-        benchmark = whole["benchmarks"][rest.split("/")[1]]
-        parts["evaluate"] = {"evaluate": asked, "benchmark": benchmark, "model": model}
-    random = stage in (*SEEDED, *ON_REQUEST) or parts[stage].get("source", {}).get("kind") == "simulated"
+        local = {"evaluate": asked, "model": model}
+        remote = {"evaluate": {"version": asked["version"]}, "endpoint": whole["endpoints"].get(name)}
+        parts["evaluate"] = {
+            **(remote if name in config.endpoints else local),
+            "benchmark": asked_part(whole["benchmarks"][benchmark]),
+        }
+    random = (
+        stage in (*SEEDED, *ON_REQUEST)
+        or parts[stage].get("source", {}).get("kind") == "simulated"
+        or bool(parts[stage].get("benchmark", {}).get("protocol"))
+    )
     seed = {"seed": config.seed} if random else {}
     return {"name": config.name, "unit": unit, **seed, **parts[stage]}
+
+
+def asked_part(benchmark: dict[str, Any]) -> dict[str, Any]:
+    """The values of a benchmark that its answers depend on, beside its items."""
+    if benchmark["kind"] == "heldout":
+        return benchmark
+    return {k: benchmark[k] for k in ("kind", "protocol")}
 
 
 def processor_part(model: dict[str, Any]) -> dict[str, Any]:

@@ -6,17 +6,19 @@ default could hide, so there are none: every value stands in ``conf/`` beside it
 """
 
 import re
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from tpru.records import SPLITS, TASKS, Scenario, Split
+from tpru.records import SPLITS, TASKS, Level, Scenario, Split
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[int, Field(ge=1)]
 Count = Annotated[int, Field(ge=0)]
 Rate = Annotated[float, Field(gt=0.0)]
+# Rows of the tables that need no model; a test compares with tpru.evaluation.scoring.
+BASELINE = re.compile("chance|majority|always_none|guess_.*")
 ModelName = Literal["base", "sft", "sft_continued", "grpo", "grpo_from_base", "grpo_blind"]
 
 
@@ -594,11 +596,108 @@ class PassRatesConfig(Strict):
     max_items: Count
 
 
-class BenchmarkConfig(Strict):
-    """conf/benchmark: one evaluation set."""
+class HeldoutBenchmark(Strict):
+    """conf/benchmark/heldout.yaml: the test split of the synthesized items."""
 
     kind: Literal["heldout"]
     max_items: Count
+
+
+class ProtocolConfig(Strict):
+    """How models are asked, where a benchmark asks otherwise than conf/evaluate."""
+
+    temperature: Annotated[float, Field(ge=0.0, le=2.0)]
+    top_p: Annotated[float, Field(gt=0.0, le=1.0)]
+    max_new_tokens: Positive
+
+
+class ExternalBenchmark(Strict):
+    """What every external benchmark has; its stage is `benchmark`."""
+
+    path: str
+    max_items: Count
+    images: Literal["in_place", "first"]
+    reject: tuple[str, ...]
+    max_tokens: Positive
+    too_long: Literal["fail", "drop"]
+    protocol: ProtocolConfig | None
+    licence: str
+    citation: str
+
+
+class MuirbenchBenchmark(ExternalBenchmark):
+    """conf/benchmark/muirbench.yaml: MuirBench, twelve tasks on several pictures."""
+
+    kind: Literal["muirbench"]
+
+
+class TpruTestBenchmark(ExternalBenchmark):
+    """conf/benchmark/tpru_test.yaml: the test set of TPRU."""
+
+    kind: Literal["tpru_test"]
+
+
+class LegoPuzzlesBenchmark(ExternalBenchmark):
+    """conf/benchmark/lego_puzzles.yaml: LEGO-Puzzles, eleven tasks of spatial reasoning."""
+
+    kind: Literal["lego_puzzles"]
+    categories: dict[str, str]
+
+
+class VideoBenchmark(ExternalBenchmark):
+    """What every benchmark has that shows frames of videos."""
+
+    frames: Annotated[int, Field(ge=1, le=256)]
+    frames_per_second: Rate
+    frame_size: Annotated[int, Field(ge=0, le=2048)]
+    jpeg_quality: Annotated[int, Field(ge=1, le=100)]
+
+
+class Annotations(Strict):
+    """A file of questions and the level (arXiv 2503.24376) of all of them, empty where it has none."""
+
+    file: Annotated[str, Field(min_length=1)]
+    level: Level
+
+
+class SeedBenchR1Benchmark(VideoBenchmark):
+    """conf/benchmark/seed_bench_r1.yaml, egoplan_bench.yaml, egoplan_bench2.yaml: what to do next."""
+
+    kind: Literal["seed_bench_r1"]
+    annotations: Annotated[tuple[Annotations, ...], Field(min_length=1)]
+    ego4d: str
+    epic_kitchens: str
+
+
+class LongVideoBenchBenchmark(VideoBenchmark):
+    """conf/benchmark/longvideobench.yaml: questions on videos of up to an hour."""
+
+    kind: Literal["longvideobench"]
+    annotations: Annotated[str, Field(min_length=1)]
+    subtitles: bool
+
+
+External = Annotated[
+    TpruTestBenchmark
+    | MuirbenchBenchmark
+    | LegoPuzzlesBenchmark
+    | SeedBenchR1Benchmark
+    | LongVideoBenchBenchmark,
+    Field(discriminator="kind"),
+]
+Benchmark = Annotated[HeldoutBenchmark | External, Field(discriminator="kind")]
+
+
+class AskedEndpoint(Strict):
+    """conf/endpoint: a model behind an OpenAI-compatible endpoint, evaluated beside the local ones."""
+
+    model: Annotated[str, Field(min_length=1)]
+    max_side: Annotated[int, Field(ge=28, le=4096)]
+    temperature: Annotated[float, Field(ge=0.0, le=2.0)]
+    max_tokens: Positive
+    concurrency: Annotated[int, Field(ge=1, le=256)]
+    retries: Annotated[int, Field(ge=0, le=50)]
+    timeout_s: Rate
 
 
 class EvaluateConfig(Strict):
@@ -650,7 +749,8 @@ class Config(Strict):
     grpo: GrpoConfig
     grpo_from_base: GrpoFromBaseConfig
     evaluate: EvaluateConfig
-    benchmarks: dict[Name, BenchmarkConfig]
+    benchmarks: dict[Name, Benchmark]
+    endpoints: dict[Name, AskedEndpoint]
     report: ReportConfig
     audit: AuditConfig
 
@@ -666,6 +766,11 @@ class Config(Strict):
             _check_extract_overrides(name, source, self.extract)
         if "base" not in self.evaluate.models:
             raise ValueError("evaluate.models must hold `base`: every comparison starts from it")
+        taken = [n for n in self.endpoints if n in get_args(ModelName) or BASELINE.fullmatch(n)]
+        if taken:
+            raise ValueError(
+                f"endpoints {taken} have names that the tables use for others: choose other ones"
+            )
         return self
 
 

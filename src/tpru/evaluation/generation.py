@@ -1,25 +1,35 @@
-"""Greedy answers of a model to items, batch by batch, continuing where a killed run stopped."""
+"""Answers of a model to items, batch by batch, continuing where a killed run stopped."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 from PIL import Image
 
-from tpru.evaluation.parsing import option_letters, parse_answer
+from tpru.evaluation.parsing import read_answer
 from tpru.models.features import FeatureShelf
 from tpru.models.processor import ImageTextProcessor, Pictures, prompt_text
 from tpru.models.prompts import PromptBook
 from tpru.models.shared_prefix import Sampling, sample
+from tpru.randomness import generator
 from tpru.records import Item, PassRate, Prediction
 from tpru.runtime import progress
 from tpru.store import FrameStore
 
 Record = TypeVar("Record", Prediction, PassRate)
 GREY = (128, 128, 128)
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Completions are drawn and not greedy, by this seed."""
+
+    temperature: float
+    top_p: float
+    seed: int
 
 
 def answer_items(
@@ -33,8 +43,9 @@ def answer_items(
     max_new_tokens: int,
     blind: bool,
     shelf: FeatureShelf | None = None,
+    draws: Draws | None = None,
 ) -> list[Prediction]:
-    """One greedy prediction per item, in the order of the items.
+    """One prediction per item, in the order of the items.
 
     Args:
         model: weights in evaluation mode are made of it.
@@ -48,6 +59,8 @@ def answer_items(
         max_new_tokens: longest completion.
         blind: replace every picture by grey, so that only the texts remain.
         shelf: where features of pictures are kept; not used for grey ones.
+        draws: how completions are drawn; greedy without. They depend on the seed and on the batch, so a
+            continued run draws the same, and another ``batch_size`` does not.
     """
     model.eval()
     pictures = Pictures(frames, processor)
@@ -59,7 +72,7 @@ def answer_items(
     batches = [order[k : k + batch_size] for k in range(0, len(order), batch_size)]
 
     def answer(batch: list[Item]) -> Iterator[Prediction]:
-        return _answer(model, processor, batch, book, names, max_new_tokens)
+        return _answer(model, processor, batch, book, names, max_new_tokens, draws)
 
     done = batch_by_batch(batches, partial, Prediction, answer, "answer")
     return [done[item.item_id] for item in items]
@@ -112,16 +125,21 @@ def _answer(
     book: PromptBook,
     names: tuple[str, str],
     max_new_tokens: int,
+    draws: Draws | None,
 ) -> Iterator[Prediction]:
     end = processor.tokenizer.eos_token_id
-    how = Sampling(0.0, max_new_tokens, end, (model.config.image_token_id,))
+    banned = (model.config.image_token_id,)
+    how = Sampling(0.0, max_new_tokens, end, banned)
+    if draws:
+        how = Sampling(draws.temperature, max_new_tokens, end, banned, draws.top_p)
+        torch.manual_seed(int(generator(draws.seed, "answers", batch[0].item_id).integers(2**31)))
     with torch.no_grad():
         owner = torch.arange(len(batch), device=model.device)
         completions = sample(model, book.batch(batch), owner, how)
     for item, ids in zip(batch, completions, strict=True):
         kept = [t for t in ids if t != end]
         text = processor.tokenizer.decode(kept, skip_special_tokens=True)
-        parsed = parse_answer(text, option_letters(item), len(item.shown))
+        parsed = read_answer(text, item)
         yield Prediction(item.item_id, names[0], names[1], text, parsed, parsed == item.answer, len(kept))
 
 

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from tpru.evaluation.scoring import n_labels
 from tpru.files import sha256_bytes
-from tpru.records import Item, Task
+from tpru.records import Item
 
 Form = Literal["pictures", "orders", "written"]
-Cell = tuple[Task, Form]
+Cell = tuple[str, Form]
 Floats = NDArray[np.float64]
 Orders = NDArray[np.int64]
 Costs = dict[str, Floats]  # by rule: one cost per candidate

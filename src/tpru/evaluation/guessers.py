@@ -36,7 +36,7 @@ from tpru.evaluation.scoring import (
 )
 from tpru.evaluation.statistics import wilson_interval
 from tpru.files import write_json
-from tpru.records import Item, Task
+from tpru.records import Item
 
 Answers = dict[str, str]
 Guesser = Callable[[Listing[Item], Listing[Item], Looks], Answers]
@@ -56,7 +56,7 @@ class GuessRow:
     """
 
     guesser: str
-    task: Task
+    task: str
     form: Form
     subset: Subset
     n: int
@@ -182,7 +182,7 @@ def _belongs(item: Item, subset: Subset) -> bool:
 
 
 def _row(
-    guesser: str, task: Task, form: Form, subset: Subset, items: list[Item], answers: Answers
+    guesser: str, task: str, form: Form, subset: Subset, items: list[Item], answers: Answers
 ) -> GuessRow:
     rejecting = [i for i in items if none_letter(i)]
     rejected = sum(answers.get(i.item_id) == none_letter(i) for i in rejecting) / max(1, len(rejecting))

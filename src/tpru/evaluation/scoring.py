@@ -4,12 +4,13 @@ import dataclasses
 import itertools
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from tpru.evaluation.statistics import Interval, PairedResult, paired_difference, wilson_interval
-from tpru.records import SCENARIOS, TASKS, Item, Prediction, Scenario, Task
+from tpru.evaluation.power import detectable_paired, detectable_unpaired
+from tpru.evaluation.statistics import Interval, PairedResult, clustered_interval, holm, paired_difference
+from tpru.records import SCENARIOS, TASKS, Item, Prediction
 
 Subset = Literal["all", "answerable", "unanswerable"]
 
@@ -36,15 +37,17 @@ BASELINES = (
 class Row:
     """One cell of the results: a model on the items of a task, a scenario and a subset.
 
-    ``correct`` is a count, or an expected count for chance. ``low`` and ``high`` are the 95% Wilson
-    interval of ``accuracy``, which takes items as independent; chance is exact, so both equal it.
-    ``unparsable`` is the share of completions without a readable answer.
+    ``task`` and ``scenario`` are "all" for the margins. A benchmark without categories (without a second
+    grouping) has no other task (scenario) than that.
+    ``correct`` is a count, or an expected count for chance. ``low`` and ``high`` are the 95% interval of
+    ``accuracy`` in view of its ``clusters`` (how many groups the items come from); chance is exact, so both
+    equal it. ``unparsable`` is the share of completions without a readable answer.
     """
 
     model: str
     benchmark: str
-    task: Task | Literal["all"]
-    scenario: Scenario | Literal["all"]
+    task: str
+    scenario: str
     subset: Subset
     n: int
     correct: float
@@ -52,24 +55,48 @@ class Row:
     low: float
     high: float
     unparsable: float
+    clusters: int
 
 
 @dataclass(frozen=True)
 class _Cell:
-    task: Task | Literal["all"]
-    scenario: Scenario | Literal["all"]
+    task: str
+    scenario: str
     subset: Subset
     items: list[Item]
 
 
 @dataclass(frozen=True)
 class Comparison(PairedResult):
-    """Two models on the same items of one task, or of all: a paired result with its names."""
+    """Two models on the same items of one task, or of all: a paired result with its names.
+
+    ``p_adjusted`` is the p-value in view of all comparisons of the benchmark (:func:`adjusted`), and
+    ``detectable`` the smallest difference that this one finds with a power of 80% (None: no difference).
+    """
 
     benchmark: str
-    task: Task | Literal["all"]
+    task: str
     model_a: str
     model_b: str
+    p_adjusted: float
+    detectable: float | None
+
+
+@dataclass(frozen=True)
+class Power:
+    """What the items of a benchmark can show at 5% with a power of 80%, as differences in accuracy.
+
+    ``paired``: two models on its items, which differ as often as those compared do on average
+    (``discordance``), in view of its clusters. ``unpaired``: against a model of accuracy 1/2 whose answers
+    are not known, items taken as independent. None: no difference, or nothing compared.
+    """
+
+    benchmark: str
+    n: int
+    clusters: int
+    discordance: float | None
+    paired: float | None
+    unpaired: float | None
 
 
 def score(items: Sequence[Item], predictions: Sequence[Prediction], model: str, benchmark: str) -> list[Row]:
@@ -84,7 +111,7 @@ def score(items: Sequence[Item], predictions: Sequence[Prediction], model: str, 
         answers = [by_id[item.item_id] for item in cell.items]
         correct = sum(answer.correct for answer in answers)
         unparsable = sum(not answer.parsed for answer in answers) / len(answers)
-        interval = wilson_interval(correct, len(answers))
+        interval = clustered_interval([a.correct for a in answers], [cluster(i) for i in cell.items])
         rows.append(_row(cell, model, benchmark, correct, interval, unparsable))
     return rows
 
@@ -103,9 +130,10 @@ def majority_rows(train_items: Sequence[Item], items: Sequence[Item], benchmark:
     """Rows of always giving the most common training answer of the same task and answer form.
 
     Ties go to the first answer in alphabetical order. A form that training never shows counts as
-    wrong.
+    wrong. Of an external benchmark, which nothing was trained on, ``train_items`` are its own items: then
+    the rows are the most that a constant answer per category can reach, an upper bound for such guessers.
     """
-    counts: dict[tuple[Task, str], Counter[str]] = {}
+    counts: dict[tuple[str, str], Counter[str]] = {}
     for item in train_items:
         counts.setdefault((item.task, answer_form(item)), Counter())[item.answer] += 1
     common = {form: min(c, key=lambda answer: (-c[answer], answer)) for form, c in counts.items()}
@@ -154,7 +182,7 @@ def compare(
         result = paired_difference(
             [right_a[item.item_id].correct for item in cell.items],
             [right_b[item.item_id].correct for item in cell.items],
-            [f"{item.source}\0{item.group}" for item in cell.items],
+            [cluster(item) for item in cell.items],
             confidence,
             n_resamples,
             seed,
@@ -166,9 +194,44 @@ def compare(
                 task=cell.task,
                 model_a=model_a,
                 model_b=model_b,
+                p_adjusted=result.p_value,
+                detectable=detectable_paired(
+                    result.n / result.effect, (result.only_a + result.only_b) / result.n
+                ),
             )
         )
     return comparisons
+
+
+def adjusted(comparisons: Sequence[Comparison]) -> list[Comparison]:
+    """The comparisons, in their order, with p-values adjusted by Holm over those of the same benchmark."""
+    out = list(comparisons)
+    for benchmark in {c.benchmark for c in comparisons}:
+        places = [k for k, c in enumerate(comparisons) if c.benchmark == benchmark]
+        for k, p in zip(places, holm([comparisons[k].p_value for k in places]), strict=True):
+            out[k] = dataclasses.replace(comparisons[k], p_adjusted=p)
+    return out
+
+
+def powers(rows: Sequence[Row], comparisons: Sequence[Comparison]) -> list[Power]:
+    """What every benchmark can show, over all of its items."""
+    totals = {r.benchmark: r for r in rows if r.task == r.scenario == r.subset == "all"}
+    out = []
+    for benchmark, row in totals.items():
+        pairs = [c for c in comparisons if c.benchmark == benchmark and c.task == "all"]
+        discordance = paired = None
+        if pairs:
+            discordance = math.fsum((c.only_a + c.only_b) / c.n for c in pairs) / len(pairs)
+            effect = math.fsum(c.effect for c in pairs) / len(pairs)
+            paired = detectable_paired(row.n / effect, discordance)
+        unpaired = detectable_unpaired(row.n, 0.5)
+        out.append(Power(benchmark, row.n, row.clusters, discordance, paired, unpaired))
+    return out
+
+
+def cluster(item: Item) -> str:
+    """Items of one group within a source are one cluster."""
+    return f"{item.source}\0{item.group}"
 
 
 def chance(item: Item) -> float:
@@ -187,6 +250,12 @@ def n_labels(item: Item) -> int:
     return sum(character.isalnum() for character in item.answer)
 
 
+def in_order(names: Iterable[str], known: Sequence[str]) -> list[str]:
+    """Distinct names without the empty one: the known ones in their order, the others as they appear."""
+    found = [name for name in dict.fromkeys(names) if name]
+    return [*(name for name in known if name in found), *(name for name in found if name not in known)]
+
+
 def _matched(items: Sequence[Item], predictions: Sequence[Prediction]) -> dict[str, Prediction]:
     wanted = Counter(item.item_id for item in items)
     found = Counter(prediction.item_id for prediction in predictions)
@@ -203,8 +272,8 @@ def _matched(items: Sequence[Item], predictions: Sequence[Prediction]) -> dict[s
 
 
 def _cells(items: Sequence[Item]) -> Iterator[_Cell]:
-    tasks: tuple[Task | Literal["all"], ...] = ("all", *TASKS)
-    scenarios: tuple[Scenario | Literal["all"], ...] = ("all", *SCENARIOS)
+    tasks = ("all", *in_order((item.task for item in items), TASKS))
+    scenarios = ("all", *in_order((item.scenario for item in items), SCENARIOS))
     for task, scenario, subset in itertools.product(tasks, scenarios, SUBSETS):
         chosen = [
             item
@@ -232,4 +301,5 @@ def _row(
         low=interval.low,
         high=interval.high,
         unparsable=unparsable,
+        clusters=len({cluster(item) for item in cell.items}),
     )

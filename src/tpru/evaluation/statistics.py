@@ -1,14 +1,15 @@
 """Intervals and tests for shares of right answers: pure functions on counts and 0/1 lists."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import special
 
 RESAMPLE_CELLS = 1 << 21
+Floats = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,8 @@ class PairedResult:
     """How two models differ on the same items.
 
     ``only_a`` and ``only_b`` count the items that only one of them got right; ``difference`` is the
-    accuracy of A minus that of B as a share (0.05 is five points), from ``low`` to ``high``.
+    accuracy of A minus that of B as a share (0.05 is five points), from ``low`` to ``high``. ``effect`` is
+    the :func:`design_effect` of the clusters on it, at least 1.
     """
 
     n: int
@@ -34,6 +36,7 @@ class PairedResult:
     low: float
     high: float
     p_value: float
+    effect: float
 
 
 def wilson_interval(correct: int, n: int, confidence: float = 0.95) -> Interval:
@@ -46,16 +49,94 @@ def wilson_interval(correct: int, n: int, confidence: float = 0.95) -> Interval:
     _check_confidence(confidence)
     if not 0 <= correct <= n:
         raise ValueError(f"{correct} right answers of {n} items")
-    if n == 0:
-        return Interval(0.0, 1.0)
-    z = float(special.ndtri(0.5 + confidence / 2))
-    share = correct / n
-    scale = 1 + z * z / n
-    centre = (share + z * z / (2 * n)) / scale
-    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / scale
-    # rounding may leave an end a hair inside a share of exactly 0 or 1
-    low = max(0.0, min(share, centre - half))
-    return Interval(low, min(1.0, max(share, centre + half)))
+    return Interval(0.0, 1.0) if n == 0 else score_interval(correct / n, n, confidence)
+
+
+def score_interval(share: float, n: float, confidence: float = 0.95) -> Interval:
+    """Wilson's interval of a share of ``n`` items, where both may be effective ones (no whole numbers)."""
+    low, high = _score(share, n, confidence)
+    return Interval(float(low), float(high))
+
+
+def clustered_interval(
+    correct: Sequence[bool], clusters: Sequence[str], confidence: float = 0.95
+) -> Interval:
+    """Interval of a share whose items come in clusters: Wilson's, of the effective number of items.
+
+    Items of one episode, or two counterparts, are right or wrong together more often than others, so that
+    n of them say less than n. The effective number is n over the design effect, the variance of the share
+    by clusters (E. Miller, arXiv:2411.00640) over that of independent items, and smaller still where there
+    are few clusters: E. L. Korn and B. I. Graubard, "Confidence intervals for proportions with small
+    expected number of positive counts estimated from survey data", Survey Methodology 24 (1998), 193-201.
+    Wilson's form with it: C. Franco, R. J. A. Little, T. A. Louis and E. V. Slud, "Comparative study of
+    confidence intervals for proportions in complex sample surveys", Journal of Survey Statistics and
+    Methodology 7 (2019), 334-364.
+
+    A design effect below 1 counts as 1. Where few clusters hold a right answer, or few a wrong one, it is
+    hardly known: it is mixed with the largest that it can be (clusters that are right or wrong as a whole),
+    which weighs as much as one of them. Simulated coverage of 95% intervals is 94% or more, or 93.5% where
+    the right answers come in three clusters (tests/unit/test_intervals.py). Where every item is a cluster
+    of its own this is :func:`wilson_interval`; without items it is (0, 1).
+    """
+    _check_confidence(confidence)
+    if len(correct) != len(clusters):
+        raise ValueError(f"{len(correct)} answers and {len(clusters)} clusters differ in length")
+    sums, sizes = _per_cluster(correct, clusters)
+    if len(sums) in (0, len(clusters)):
+        return wilson_interval(int(sums.sum()), len(clusters), confidence)
+    low, high = clustered_ends(sums, sizes, confidence)
+    return Interval(float(low), float(high))
+
+
+def clustered_ends(sums: Floats, sizes: Floats, confidence: float) -> tuple[Floats, Floats]:
+    """Ends of :func:`clustered_interval` from right answers and items, (..., clusters), at least one each."""
+    n, right, k = sizes.sum(-1), sums.sum(-1), sums.shape[-1]
+    share = right / n
+    rare = np.minimum((sums > 0).sum(-1), (sums < sizes).sum(-1))
+    largest = (sizes**2).sum(-1) / n
+    effect = np.maximum(1.0, (rare * design_effect(sums, sizes, right) + largest) / (rare + 1))
+    tail = 0.5 + confidence / 2
+    quantiles = special.stdtrit(n - 1, tail) / special.stdtrit(k - 1, tail) if k > 1 else 1.0
+    # Without spread, or without a second cluster, there is no variance whose degrees of freedom could count.
+    known = np.where(rare == 0, 1.0, quantiles)
+    return _score(share, n / effect * known**2, confidence)
+
+
+def design_effect(sums: Floats, sizes: Floats, squares: Floats) -> Floats:
+    """Variance of a mean of items by clusters over that of independent items.
+
+    Args:
+        sums: summed values of each cluster, (..., clusters).
+        sizes: items of each cluster, (..., clusters).
+        squares: squared values summed over all items, (...); of values 0 and 1 the sum itself.
+
+    Returns:
+        (...); exactly 1 where every item is a cluster. Without spread among the items, or with one cluster,
+        the largest that it can be: that of clusters whose items are all alike.
+    """
+    n, k = sizes.sum(-1), sums.shape[-1]
+    mean = sums.sum(-1) / n
+    apart = ((sums - mean[..., None] * sizes) ** 2).sum(-1) / n**2 * k / max(1, k - 1)
+    alone = (squares / n - mean**2) / np.maximum(1, n - 1)
+    known = (alone > 1e-15) & (k > 1)
+    return np.where(known, apart / np.where(known, alone, 1.0), (sizes**2).sum(-1) / n)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """p-values adjusted for all comparisons that are looked at together, in their order.
+
+    Below 0.05 they keep the chance of even one false finding among all of them at 5%. Source: S. Holm, "A
+    simple sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 6 (1979),
+    65-70.
+    """
+    if not all(0 <= p <= 1 for p in p_values):
+        raise ValueError(f"p-values outside of 0 to 1: {[p for p in p_values if not 0 <= p <= 1]}")
+    adjusted = [0.0] * len(p_values)
+    highest = 0.0
+    for rank, index in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = highest
+    return adjusted
 
 
 def mcnemar_exact(only_a: int, only_b: int) -> float:
@@ -105,13 +186,14 @@ def paired_difference(
     only_b = sum(b and not a for a, b in zip(correct_a, correct_b, strict=True))
     n = len(clusters)
     difference = (only_a - only_b) / n if n else 0.0
-    sums, sizes = _per_cluster(correct_a, correct_b, clusters)
+    sums, sizes = _per_cluster([int(a) - int(b) for a, b in zip(correct_a, correct_b, strict=True)], clusters)
     if len(np.unique(sums / sizes)) < 2:
         interval = _interval_without_spread(difference, len(sums), confidence)
     else:
         interval = _bootstrap(sums, sizes, confidence, n_resamples, seed)
     p_value = mcnemar_exact(only_a, only_b)
-    return PairedResult(n, only_a, only_b, difference, interval.low, interval.high, p_value)
+    effect = max(1.0, float(design_effect(sums, sizes, np.array(only_a + only_b)))) if n else 1.0
+    return PairedResult(n, only_a, only_b, difference, interval.low, interval.high, p_value, effect)
 
 
 def _check_confidence(confidence: float) -> None:
@@ -119,14 +201,24 @@ def _check_confidence(confidence: float) -> None:
         raise ValueError(f"confidence {confidence} is not between 0 and 1")
 
 
+def _score(share: Floats | float, n: Floats | float, confidence: float) -> tuple[Floats, Floats]:
+    z = float(special.ndtri(0.5 + confidence / 2))
+    scale = 1 + z * z / n
+    centre = (share + z * z / (2 * n)) / scale
+    half = z * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / scale
+    # rounding may leave an end a hair inside a share of exactly 0 or 1
+    low = np.maximum(0.0, np.minimum(share, centre - half))
+    return low, np.minimum(1.0, np.maximum(share, centre + half))
+
+
 def _per_cluster(
-    correct_a: Sequence[bool], correct_b: Sequence[bool], clusters: Sequence[str]
+    values: Sequence[int], clusters: Sequence[str]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Summed difference and number of items of each cluster, in the order of the cluster names."""
+    """Summed values and number of items of each cluster, in the order of the cluster names."""
     totals: dict[str, list[int]] = {}
-    for a, b, cluster in zip(correct_a, correct_b, clusters, strict=True):
+    for value, cluster in zip(values, clusters, strict=True):
         entry = totals.setdefault(cluster, [0, 0])
-        entry[0] += int(a) - int(b)
+        entry[0] += int(value)
         entry[1] += 1
     table = np.array([totals[name] for name in sorted(totals)], dtype=np.int64).reshape(-1, 2)
     return table[:, 0], table[:, 1]

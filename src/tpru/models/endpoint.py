@@ -1,7 +1,8 @@
 """Questions with pictures to a vision-language model behind an OpenAI-compatible ``/chat/completions``.
 
 Where it is and what opens it comes from the environment (``TPRU_ENDPOINT_URL``, ``TPRU_ENDPOINT_KEY``),
-never from the configuration: it must not end up in a result. Every answer is kept in a file named by the
+never from the configuration: it must not end up in a result. An endpoint with a name looks for variables of
+its own first (``TPRU_ENDPOINT_URL_GPT_4O`` for ``gpt_4o``). Every answer is kept in a file named by the
 hash of the model, the settings and the messages with the bytes of their pictures, so that a killed run
 continues where it was and a repeated one asks nothing.
 """
@@ -29,6 +30,8 @@ from tpru.store import encode_jpeg
 
 URL_VARIABLE = "TPRU_ENDPOINT_URL"
 KEY_VARIABLE = "TPRU_ENDPOINT_KEY"
+# Answers outlive the stages that asked: whatever is changed back or run again costs nothing.
+CACHE = Path("results/endpoint_cache")
 TRY_AGAIN = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 # The request itself is not accepted (too long, turned away by a content filter); others may be.
 REFUSED = frozenset({400, 413, 422})
@@ -52,6 +55,14 @@ class Settings:
     model: str
     temperature: float
     max_tokens: int
+
+
+@dataclass(frozen=True)
+class Reply:
+    """Text of an answer (empty where the model gave none), and its tokens (0 where they were not counted)."""
+
+    text: str
+    tokens: int
 
 
 @dataclass
@@ -91,6 +102,8 @@ class Endpoint:
         retries: further tries after 429, 5xx, a time-out or a lost connection.
         timeout_s: seconds that one answer may take.
         first_wait_s: seconds before the second try where the server names none.
+        name: of the endpoint, where there are several.
+        keys: where its values stand in the configuration, for what errors say.
     """
 
     def __init__(
@@ -100,8 +113,11 @@ class Endpoint:
         retries: int,
         timeout_s: float,
         first_wait_s: float = 1.0,
+        name: str = "",
+        keys: str = "describe.endpoint",
     ) -> None:
         self.settings = settings
+        self._name, self._keys = name, keys
         self.usage = Usage()
         self._cache = cache
         self._patience = Patience(
@@ -118,7 +134,11 @@ class Endpoint:
         self._lock = threading.Lock()
 
     def ask(self, messages: list[Message]) -> str:
-        """The text of the answer, empty where the model gave none.
+        """The text of the answer; errors as for :meth:`reply`."""
+        return self.reply(messages).text
+
+    def reply(self, messages: list[Message]) -> Reply:
+        """The answer.
 
         Raises:
             EndpointError: the endpoint is not named, not reachable, or turns every request away.
@@ -132,7 +152,7 @@ class Endpoint:
             kept = self._request(body)
             with self._lock:
                 write_json(path, kept)
-        return str(kept["text"])
+        return Reply(str(kept["text"]), int(kept["usage"].get("completion_tokens") or 0))
 
     def _kept(self, path: Path) -> dict[str, Any] | None:
         with contextlib.suppress(FileNotFoundError, ValueError):
@@ -143,7 +163,7 @@ class Endpoint:
         return None
 
     def _request(self, body: dict[str, Any]) -> dict[str, Any]:
-        url, key = address()
+        url, key = address(self._name)
         headers = {"Content-Type": "application/json"}
         if key:
             headers["Authorization"] = f"Bearer {key}"
@@ -160,35 +180,46 @@ class Endpoint:
                 redirect=False,
             )
         except urllib3.exceptions.HTTPError as error:
-            raise EndpointError(_unreachable(url, error)) from error
+            raise EndpointError(_unreachable(url, error, self._name)) from error
         said = _excerpt(response.data, key)
         if response.status in REFUSED:
             raise RefusedError(f"refused with status {response.status}: {said}")
         if response.status != 200:
-            raise EndpointError(_turned_away(url, response.status, str(body["model"]), said))
-        kept = _answer(response.data, url, said)
+            model = str(body["model"])
+            raise EndpointError(_turned_away(url, response.status, model, said, self._name, self._keys))
+        kept = _answer(response.data, url, said, self._name)
         with self._lock:
             self.usage.requests += 1
             self.usage.tokens += int(kept["usage"].get("total_tokens") or 0)
         return kept
 
 
-def address() -> tuple[str, str]:
+def variables(name: str) -> tuple[str, str]:
+    """The variables of URL and key: those of the name where its URL is set, else the common ones.
+
+    Never one of each: a key must not go to another server than its own.
+    """
+    own = f"{URL_VARIABLE}_{name.upper()}", f"{KEY_VARIABLE}_{name.upper()}"
+    return own if name and os.environ.get(own[0], "").strip() else (URL_VARIABLE, KEY_VARIABLE)
+
+
+def address(name: str = "") -> tuple[str, str]:
     """URL of the chat completions and the key (may be empty), from the environment.
 
     Raises:
         EndpointError: the URL is not set or is none.
     """
-    base = os.environ.get(URL_VARIABLE, "").strip().rstrip("/")
+    url_variable, key_variable = variables(name)
+    base = os.environ.get(url_variable, "").strip().rstrip("/")
     if not base:
         raise EndpointError(
-            f"{URL_VARIABLE} is not set: export the base URL of an OpenAI-compatible endpoint, for example "
-            f"http://localhost:8000/v1, and {KEY_VARIABLE} if it needs a key"
+            f"{url_variable} is not set: export the base URL of an OpenAI-compatible endpoint, for example "
+            f"http://localhost:8000/v1, and {key_variable} if it needs a key"
         )
     if urlsplit(base).scheme not in ("http", "https") or not urlsplit(base).hostname:
-        raise EndpointError(f"{URL_VARIABLE} is {base!r}; it must begin with http:// or https://")
+        raise EndpointError(f"{url_variable} is {base!r}; it must begin with http:// or https://")
     url = base if base.endswith("/chat/completions") else f"{base}/chat/completions"
-    return url, os.environ.get(KEY_VARIABLE, "").strip()
+    return url, os.environ.get(key_variable, "").strip()
 
 
 def pool(url: str) -> urllib3.PoolManager:
@@ -217,7 +248,7 @@ def in_order(work: Callable[[Value], Result], values: Iterable[Value], concurren
         yield from threads.map(work, values)
 
 
-def _answer(data: bytes, url: str, said: str) -> dict[str, Any]:
+def _answer(data: bytes, url: str, said: str, name: str) -> dict[str, Any]:
     try:
         reply = json.loads(data)
         choice = reply["choices"][0]
@@ -226,37 +257,38 @@ def _answer(data: bytes, url: str, said: str) -> dict[str, Any]:
             raise TypeError("content is no text")
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise EndpointError(
-            f"{url} answered, but not as an OpenAI-compatible endpoint does ({said}); set {URL_VARIABLE} to "
-            "its base URL, which usually ends in /v1"
+            f"{url} answered, but not as an OpenAI-compatible endpoint does ({said}); set "
+            f"{variables(name)[0]} to its base URL, which usually ends in /v1"
         ) from error
     usage = reply.get("usage") or {}
     model = reply.get("model")
     return {"text": text, "finish_reason": choice.get("finish_reason"), "usage": usage, "model": model}
 
 
-def _unreachable(url: str, error: Exception) -> str:
+def _unreachable(url: str, error: Exception, name: str) -> str:
     reason = getattr(error, "reason", None) or error
     return (
         f"no answer from {url} ({type(reason).__name__}: {reason}). Start the endpoint or correct "
-        f"{URL_VARIABLE}, and run the same command again: answers already given are kept."
+        f"{variables(name)[0]}, and run the same command again: answers already given are kept."
     )
 
 
-def _turned_away(url: str, status: int, model: str, said: str) -> str:
+def _turned_away(url: str, status: int, model: str, said: str, name: str, keys: str) -> str:
+    url_variable, key_variable = variables(name)
     if status in (401, 403):
-        what = f"does not accept the key (status {status}): set {KEY_VARIABLE} to a valid key for it"
+        what = f"does not accept the key (status {status}): set {key_variable} to a valid key for it"
     elif status == 404:
         what = (
-            f"knows no such path or no model {model!r} (status 404): correct {URL_VARIABLE}, which usually "
-            "ends in /v1, or describe.endpoint.model"
+            f"knows no such path or no model {model!r} (status 404): correct {url_variable}, which usually "
+            f"ends in /v1, or {keys}.model"
         )
     elif status in TRY_AGAIN:
         what = (
-            f"still answered with status {status} after all tries: wait, or raise describe.endpoint.retries, "
-            "and run the same command again; answers already given are kept"
+            f"still answered with status {status} after all tries: wait, or raise {keys}.retries, and "
+            "run the same command again; answers already given are kept"
         )
     else:
-        what = f"answered with status {status}: is {URL_VARIABLE} the right base URL?"
+        what = f"answered with status {status}: is {url_variable} the right base URL?"
     return f"{url} {what}. It said: {said}"
 
 

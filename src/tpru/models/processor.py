@@ -4,7 +4,7 @@ import io
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from PIL import Image
@@ -135,7 +135,14 @@ def prompt_text(processor: ImageTextProcessor, item: Item) -> str:
     return text
 
 
-def token_counter(processor: ImageTextProcessor, frames: FrameStore) -> Callable[[Item], int]:
+class EncodedFrames(Protocol):
+    """Encoded pictures by frame id."""
+
+    def encoded(self, frame_id: str) -> bytes:
+        """The bytes of one picture."""
+
+
+def token_counter(processor: ImageTextProcessor, frames: EncodedFrames) -> Callable[[Item], int]:
     """A function that gives the prompt length of an item in tokens, pictures included."""
     merge = processor.image_processor.merge_size**2
     known: dict[str, int] = {}

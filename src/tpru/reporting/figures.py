@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from tpru.evaluation.scoring import BASELINES, CHANCE, Row
+from tpru.evaluation.scoring import BASELINES, CHANCE, Row, in_order
 from tpru.records import TASKS
 from tpru.reporting.tables import MINUS, distinct, find, models_in_order, plain
 
@@ -90,15 +90,23 @@ def _style() -> Iterator[None]:
 
 
 def accuracy_figure(rows: Sequence[Row], benchmark: str) -> str:
-    """Accuracy of every model with its interval, one panel per task, chance as a dotted line."""
+    """Accuracy of every model with its interval, one panel per task, chance as a dotted line.
+
+    More than :data:`COLUMNS` panels stand in several rows.
+    """
     here = [row for row in rows if row.benchmark == benchmark]
     models = [name for name in models_in_order(here) if name != CHANCE][::-1]
-    tasks = ["all", *(task for task in TASKS if any(row.task == task for row in here))]
+    tasks = in_order(("all", *(row.task for row in here)), ("all", *TASKS))
+    abreast = min(COLUMNS, len(tasks))
+    lines = -(-len(tasks) // abreast)
     with _style():
-        figure = Figure(figsize=(9.2, 0.75 + 0.27 * len(models)), layout="constrained")
-        panels = figure.subplots(1, len(tasks), sharex=True, sharey=True, squeeze=False)[0]
-        for axes, task in zip(panels, tasks, strict=True):
+        height = 0.75 + 0.27 * len(models)
+        figure = Figure(figsize=(9.2, lines * height), layout="constrained")
+        panels = figure.subplots(lines, abreast, sharey=True, squeeze=False).ravel()
+        for axes, task in zip(panels, tasks, strict=False):
             _draw_accuracy(axes, here, benchmark, models, task)
+        for axes in panels[len(tasks) :]:
+            axes.set_visible(False)
         return _inline(figure, f"Accuracy with 95% intervals on {benchmark}")
 
 

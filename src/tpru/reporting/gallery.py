@@ -106,7 +106,9 @@ def _option_frames(gallery: Sequence[GalleryItem]) -> set[str]:
 
 def _traits(item: Item) -> tuple[str, ...]:
     kinds = {"": "answerable", "caption": "contradicting caption", "withheld": "answer withheld"}
-    return (plain(item.task), item.scenario, item.source, kinds[item.negative_kind])
+    kind = kinds.get(item.negative_kind, item.negative_kind)
+    named = (plain(item.task), item.scenario, item.source, kind)
+    return tuple(name for name in named if name)
 
 
 def prompt_parts(item: Item, uris: dict[str, str]) -> list[Part]:

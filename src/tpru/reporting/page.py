@@ -1,7 +1,7 @@
 """The report: one HTML file that needs nothing else, the same for the same inputs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
 import jinja2
@@ -23,6 +23,17 @@ class SourceEntry(TypedDict):
     citation: str
     trajectories: int
     sequences: int
+
+
+class BenchmarkEntry(TypedDict):
+    """An external benchmark as the data card names it; ``dropped`` questions were not asked."""
+
+    name: str
+    licence: str
+    citation: str
+    items: int
+    pictures: int
+    dropped: int
 
 
 class StageRun(TypedDict):
@@ -56,6 +67,7 @@ class DataCard:
     counts: dict[str, dict[str, int]]
     rejections: dict[str, dict[str, int]]
     sources: list[SourceEntry]
+    benchmarks: list[BenchmarkEntry] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from tpru.evaluation.scoring import ALWAYS_NONE, BASELINES, CHANCE, MAJORITY, Comparison, Row
+from tpru.evaluation.scoring import ALWAYS_NONE, BASELINES, CHANCE, MAJORITY, Comparison, Row, in_order
 from tpru.records import SCENARIOS, TASKS
 
 MINUS = "\N{MINUS SIGN}"
@@ -100,15 +100,16 @@ def overview(rows: Sequence[Row], seconds: dict[str, float]) -> Table:
 
 
 def accuracy_by_task(rows: Sequence[Row], benchmark: str) -> Table:
-    """Models against tasks, the margin first."""
-    columns = _present(rows, benchmark, TASKS, lambda row: row.task)
+    """Models against tasks, the margin first; a benchmark's own tasks in the order of its items."""
+    columns = in_order(("all", *(row.task for row in rows if row.benchmark == benchmark)), ("all", *TASKS))
     head = ("model", "all tasks", *map(plain, columns[1:]))
     return _by_model(rows, benchmark, head, lambda m: [find(rows, m, benchmark, task=c) for c in columns])
 
 
 def accuracy_by_scenario(rows: Sequence[Row], benchmark: str) -> Table:
     """Models against scenarios, the margin first."""
-    columns = _present(rows, benchmark, SCENARIOS, lambda row: row.scenario)
+    here = (row.scenario for row in rows if row.benchmark == benchmark)
+    columns = in_order(("all", *here), ("all", *SCENARIOS))
     head = ("model", "all scenarios", *map(plain, columns[1:]))
     return _by_model(rows, benchmark, head, lambda m: [find(rows, m, benchmark, scenario=c) for c in columns])
 
@@ -239,13 +240,6 @@ def _joined(parts: Sequence[str]) -> str:
 
 def _models(rows: Sequence[Row], benchmark: str) -> list[str]:
     return models_in_order([row for row in rows if row.benchmark == benchmark])
-
-
-def _present(
-    rows: Sequence[Row], benchmark: str, names: Sequence[str], key: Callable[[Row], str]
-) -> list[str]:
-    seen = {key(row) for row in rows if row.benchmark == benchmark}
-    return ["all", *(name for name in names if name in seen)]
 
 
 def _by_model(

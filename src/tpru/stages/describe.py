@@ -7,18 +7,14 @@ The second asks a vision-language model (docs/real-captions.md). It may leave se
 ``judgements.parquet`` says which and why, and later stages use the described ones alone.
 """
 
-from pathlib import Path
-
 from tpru.config.schema import DescribeConfig, EndpointConfig
-from tpru.models.endpoint import Endpoint, Settings
+from tpru.models.endpoint import CACHE, Endpoint, Settings
 from tpru.records import Caption, Sequence
 from tpru.run import Run, say, stage
 from tpru.stages.inputs import all_sequences, source_frames
 from tpru.store import write_records
 from tpru.synthesis.captions import template_captions
 from tpru.synthesis.endpoint_captions import Judgement, check_some_kept, endpoint_captions
-
-CACHE = Path("results/endpoint_cache")
 
 
 @stage("describe")

@@ -36,6 +36,17 @@ def items_of(run: Run, *splits: Split) -> list[Item]:
     return [item for item in read_records(path, Item) if item.split in splits]
 
 
-def item_frames(run: Run) -> FrameStore:
-    """Pictures that the items show."""
-    return FrameStore([run.upstream("synthesize").path("frames.parquet")])
+def benchmark_unit(name: str, kind: str) -> str:
+    """The unit that gives the items of a benchmark and their pictures."""
+    return "synthesize" if kind == "heldout" else f"benchmark/{name}"
+
+
+def benchmark_items(run: Run, name: str, kind: str) -> list[Item]:
+    """All items that a benchmark can ask."""
+    items = read_records(run.upstream(benchmark_unit(name, kind)).path("items.parquet"), Item)
+    return [item for item in items if item.split == "test"]
+
+
+def item_frames(run: Run, unit: str = "synthesize") -> FrameStore:
+    """Pictures that the items of a unit show."""
+    return FrameStore([run.upstream(unit).path("frames.parquet")])

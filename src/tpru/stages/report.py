@@ -11,14 +11,18 @@ from pathlib import Path
 import yaml
 
 from tpru.config.schema import ReportConfig
+from tpru.evaluation.consistency import ConsistencyRow, consistency_rows
 from tpru.evaluation.guessers import guesser_rows
+from tpru.evaluation.harness import HarnessRow, harness_rows
 from tpru.evaluation.scoring import (
     Comparison,
     Row,
+    adjusted,
     always_none_rows,
     chance_rows,
     compare,
     majority_rows,
+    powers,
     score,
 )
 from tpru.files import read_json, write_json, write_text
@@ -26,10 +30,18 @@ from tpru.pipeline import WEIGHTS_FROM, command_line
 from tpru.randomness import generator
 from tpru.records import Item, Prediction, Sequence
 from tpru.reporting.gallery import GalleryItem
-from tpru.reporting.page import DataCard, Provenance, ReportInputs, SourceEntry, build_page
+from tpru.reporting.page import (
+    BenchmarkEntry,
+    DataCard,
+    Provenance,
+    ReportInputs,
+    SourceEntry,
+    build_page,
+)
 from tpru.run import Run, code, say, stage
-from tpru.stages.inputs import item_frames, items_of, sources
+from tpru.stages.inputs import benchmark_items, benchmark_unit, item_frames, items_of, sources
 from tpru.store import FrameStore, read_records
+from tpru.tracking.runs import metric_name
 from tpru.training.callbacks import read_log
 
 TRAINED = ("sft", "sft_continued", "grpo", "grpo_from_base")
@@ -39,22 +51,28 @@ Answers = dict[str, list[Prediction]]
 @stage("report")
 def main(run: Run) -> None:
     config = ReportConfig(**run.config["report"])
-    train, test = items_of(run, "sft", "grpo"), items_of(run, "test")
-    answers = {b: benchmark_answers(run, b) for b in run.config["benchmarks"]}
+    train = items_of(run, "sft", "grpo")
+    kinds: dict[str, str] = run.config["benchmarks"]
+    answers = {b: benchmark_answers(run, b) for b in kinds}
+    test = {b: asked_items(benchmark_items(run, b, kind), answers[b]) for b, kind in kinds.items()}
     pictures = item_frames(run)
     rows: list[Row] = []
     comparisons: list[Comparison] = []
-    for benchmark, asked, by_model in by_level(test, answers):
-        rows += [
-            *chance_rows(asked, benchmark),
-            *majority_rows(train, asked, benchmark),
-            *always_none_rows(asked, benchmark),
-            *guesser_rows(train, asked, pictures, benchmark),
-        ]
-        for model, predictions in by_model.items():
-            rows += score(asked, predictions, model, benchmark)
-        comparisons += compare_models(asked, by_model, benchmark, config, run.seed)
-    write_json(run.output("metrics.json"), metrics(rows, comparisons))
+    readings: list[HarnessRow] = []
+    follows: list[ConsistencyRow] = []
+    for name, kind in kinds.items():
+        for benchmark, asked, by_model in by_level(name, test[name], answers[name]):
+            if kind == "heldout":
+                rows += heldout_baselines(train, asked, pictures, benchmark)
+            else:
+                rows += external_baselines(asked, benchmark)
+            for model, predictions in by_model.items():
+                rows += score(asked, predictions, model, benchmark)
+                readings += harness_rows(asked, predictions, model, benchmark)
+                follows += consistency_rows(asked, predictions, model, benchmark)
+            comparisons += compare_models(asked, by_model, benchmark, config, run.seed)
+    comparisons = adjusted(comparisons)
+    write_json(run.output("metrics.json"), metrics(rows, comparisons, readings, follows))
     page = build_page(
         ReportInputs(
             experiment=run.name,
@@ -62,7 +80,7 @@ def main(run: Run) -> None:
             comparisons=comparisons,
             curves={s: read_log(run.results / s / "log.jsonl") for s in trained(run)},
             gallery=gallery(test, answers, config.gallery_items, run.seed),
-            frames=FrameStore([*extracted(run), run.upstream("synthesize").path("frames.parquet")]),
+            frames=FrameStore([*extracted(run), *shown_frames(run, kinds)]),
             data_card=data_card(run),
             contact_sheet=contact_sheet(run, config.contact_sheet_sequences),
             provenance=provenance(run),
@@ -70,7 +88,9 @@ def main(run: Run) -> None:
         )
     )
     write_text(run.output("index.html"), page)
-    run.metrics = {f"{r.benchmark}/{r.model}/{r.task}": r.accuracy for r in rows if is_headline(r)}
+    run.metrics = {
+        f"{r.benchmark}/{r.model}/{metric_name(r.task)}": r.accuracy for r in rows if is_headline(r)
+    }
     run.tracker.artifact(run.folder / "index.html")
     run.tracker.artifact(run.folder / "metrics.json")
     for row in rows:
@@ -82,12 +102,38 @@ def main(run: Run) -> None:
 
 def trained(run: Run) -> list[str]:
     """The trainings whose models are shown."""
-    return [s for s in TRAINED if s in {WEIGHTS_FROM[m] for m in run.config["models"]}]
+    return [s for s in TRAINED if s in {WEIGHTS_FROM.get(m) for m in run.config["models"]}]
 
 
 def is_headline(row: Row) -> bool:
     """Rows over all scenarios and all items."""
     return row.scenario == "all" and row.subset == "all"
+
+
+def heldout_baselines(
+    train: list[Item], asked: list[Item], pictures: FrameStore, benchmark: str
+) -> list[Row]:
+    """Rows that need no model, of the synthesized items: guessers choose their rules on training items."""
+    return [
+        *chance_rows(asked, benchmark),
+        *majority_rows(train, asked, benchmark),
+        *always_none_rows(asked, benchmark),
+        *guesser_rows(train, asked, pictures, benchmark),
+    ]
+
+
+def external_baselines(asked: list[Item], benchmark: str) -> list[Row]:
+    """Rows that need no model, of a benchmark that nothing was trained on.
+
+    Its most common answers are its own (an upper bound for a constant answer), and rejecting is an answer
+    only where an item offers it.
+    """
+    rejectable = any(option.kind == "none" for item in asked for option in item.options)
+    return [
+        *chance_rows(asked, benchmark),
+        *majority_rows(asked, asked, benchmark),
+        *(always_none_rows(asked, benchmark) if rejectable else []),
+    ]
 
 
 def benchmark_answers(run: Run, benchmark: str) -> Answers:
@@ -99,15 +145,15 @@ def benchmark_answers(run: Run, benchmark: str) -> Answers:
     return out
 
 
-def by_level(items: list[Item], answers: dict[str, Answers]) -> Iterator[tuple[str, list[Item], Answers]]:
-    """Every benchmark with its items and answers; one with levels is a benchmark per level."""
-    for benchmark, by_model in answers.items():
-        asked = asked_items(items, by_model)
-        for level in sorted({item.level for item in asked}):
-            chosen = [item for item in asked if item.level == level]
-            ids = {item.item_id for item in chosen}
-            kept = {m: [p for p in ps if p.item_id in ids] for m, ps in by_model.items()}
-            yield f"{benchmark} {level}".rstrip(), chosen, kept
+def by_level(
+    benchmark: str, asked: list[Item], by_model: Answers
+) -> Iterator[tuple[str, list[Item], Answers]]:
+    """A benchmark with its items and answers; one with levels is a benchmark per level."""
+    for level in sorted({item.level for item in asked}):
+        chosen = [item for item in asked if item.level == level]
+        ids = {item.item_id for item in chosen}
+        kept = {m: [p for p in ps if p.item_id in ids] for m, ps in by_model.items()}
+        yield f"{benchmark} {level}".rstrip(), chosen, kept
 
 
 def asked_items(items: list[Item], answers: Answers) -> list[Item]:
@@ -136,14 +182,34 @@ def compare_models(
     return out
 
 
-def metrics(rows: list[Row], comparisons: list[Comparison]) -> dict[str, object]:
+def metrics(
+    rows: list[Row],
+    comparisons: list[Comparison],
+    readings: list[HarnessRow],
+    follows: list[ConsistencyRow],
+) -> dict[str, object]:
     """The content of ``metrics.json``: no times and no paths, so that equal runs give equal files."""
-    return {"rows": [asdict(r) for r in rows], "comparisons": [asdict(c) for c in comparisons]}
+    return {
+        "rows": [asdict(r) for r in rows],
+        "comparisons": [asdict(c) for c in comparisons],
+        "detectable": [asdict(p) for p in powers(rows, comparisons)],
+        "harness": [asdict(r) for r in readings],
+        "consistency": [asdict(r) for r in follows],
+    }
 
 
-def gallery(items: list[Item], answers: dict[str, Answers], most: int, seed: int) -> list[GalleryItem]:
+def gallery(
+    items: dict[str, list[Item]], answers: dict[str, Answers], most: int, seed: int
+) -> list[GalleryItem]:
+    """Items with every model's answer: a random draw of each benchmark, benchmarks taking turns."""
+    drawn = [benchmark_gallery(items[b], answers[b], most, seed) for b in items]
+    turns = max((len(entries) for entries in drawn), default=0)
+    return [entries[k] for k in range(turns) for entries in drawn if k < len(entries)][:most]
+
+
+def benchmark_gallery(items: list[Item], answers: Answers, most: int, seed: int) -> list[GalleryItem]:
     """A random draw of test items, spread over tasks and scenarios, with every model's answer."""
-    by_model = {m: {p.item_id: p for p in ps} for a in answers.values() for m, ps in a.items()}
+    by_model = {m: {p.item_id: p for p in ps} for m, ps in answers.items()}
     cells: dict[tuple[str, str, bool], list[Item]] = {}
     rng = generator(seed, "gallery")
     for i in rng.permutation(len(items)):
@@ -155,6 +221,12 @@ def gallery(items: list[Item], answers: dict[str, Answers], most: int, seed: int
         GalleryItem(item, tuple((m, ps[item.item_id]) for m, ps in by_model.items() if item.item_id in ps))
         for item in ordered[:most]
     ]
+
+
+def shown_frames(run: Run, kinds: dict[str, str]) -> list[Path]:
+    """Frame files of the items of all benchmarks."""
+    units = dict.fromkeys(["synthesize", *(benchmark_unit(b, kind) for b, kind in kinds.items())])
+    return [run.upstream(unit).path("frames.parquet") for unit in units]
 
 
 def extracted(run: Run) -> list[Path]:
@@ -203,12 +275,26 @@ def data_card(run: Run) -> DataCard:
         )
     counts = {k: v for k, v in synthesize["counts"].items() if k != "dropped"}
     rejections["synthesis"] = synthesize["counts"]["dropped"]
-    return DataCard(counts, rejections, entries)
+    external = [b for b, kind in run.config["benchmarks"].items() if kind != "heldout"]
+    return DataCard(counts, rejections, entries, [benchmark_entry(run, name) for name in external])
+
+
+def benchmark_entry(run: Run, name: str) -> BenchmarkEntry:
+    """An external benchmark as its stage recorded it."""
+    record = run.upstream(f"benchmark/{name}").record
+    return {
+        "name": name,
+        "licence": record["facts"]["licence"],
+        "citation": record["facts"]["citation"],
+        "items": int(record["metrics"]["items"]),
+        "pictures": int(record["metrics"]["pictures"]),
+        "dropped": sum(record["counts"]["dropped"].values()),
+    }
 
 
 def training_seconds(run: Run) -> dict[str, float]:
     """Seconds that the last training of every model took."""
-    stages = {m: WEIGHTS_FROM[m] for m in run.config["models"] if WEIGHTS_FROM[m] in trained(run)}
+    stages = {m: WEIGHTS_FROM[m] for m in run.config["models"] if WEIGHTS_FROM.get(m) in trained(run)}
     records = {m: read_json(run.results / s / "run.json") for m, s in stages.items()}
     return {m: float(record["seconds"]) for m, record in records.items()}
 

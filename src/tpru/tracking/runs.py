@@ -7,6 +7,7 @@ journal beside a stage's outputs first and sent from there (:mod:`tpru.tracking.
 
 import contextlib
 import os
+import re
 import signal
 import time
 import uuid
@@ -21,6 +22,11 @@ from tpru.tracking.sending import Patience, send
 
 PARENT_VARIABLE = "TPRU_PARENT_RUN"
 IN_STAGE, AT_END = 5.0, 60.0
+
+
+def metric_name(text: str) -> str:
+    """A text as part of a metric's name: MLflow takes only some signs, benchmarks name tasks with any."""
+    return re.sub(r"[^A-Za-z0-9_\-. ]", "_", text)
 
 
 class Tracker:

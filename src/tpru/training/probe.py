@@ -10,7 +10,7 @@ import torch
 from peft import PeftModel
 from transformers import TrainerCallback
 
-from tpru.evaluation.parsing import option_letters, parse_answer
+from tpru.evaluation.parsing import read_answer
 from tpru.models.prompts import PromptBook
 from tpru.models.shared_prefix import Sampling, sample
 from tpru.randomness import generator
@@ -79,6 +79,6 @@ class HeldOutCurve(TrainerCallback):
             owner = torch.arange(len(batch), device=model.device)
             for item, ids in zip(batch, sample(model, self._book.batch(batch), owner, how), strict=True):
                 text = self._tokenizer.decode([t for t in ids if t != end], skip_special_tokens=True)
-                right += parse_answer(text, option_letters(item), len(item.shown)) == item.answer
+                right += read_answer(text, item) == item.answer
         model.train(training)
         return right / len(self._probe.items)

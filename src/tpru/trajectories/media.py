@@ -1,7 +1,7 @@
 """Reading the frames of a trajectory in time order, one at a time, from wherever they are."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -13,6 +13,11 @@ from PIL import Image
 from tpru.errors import CorruptMediaError, ManifestError, TooShortError
 from tpru.records import Media, Trajectory
 from tpru.store import decode_image
+
+# Frames of a file whose times differ by less are the same.
+TIME_SLACK_S = 1e-4
+# Seeking costs about as much as decoding so many seconds.
+FAR_S = 4.0
 
 
 @dataclass(frozen=True)
@@ -277,3 +282,41 @@ def _stated_seconds(stream: av.VideoStream) -> float | None:
     except ValueError:
         return None
     return hours * 3600 + minutes * 60 + seconds
+
+
+def frames_at(path: Path, places: Sequence[int]) -> list[Image.Image]:
+    """The frames of a video at these places (from 0, ascending, the same one twice if asked).
+
+    What lies far between two of them is not decoded.
+
+    Raises:
+        ManifestError: the file does not exist.
+        CorruptMediaError: it is not a readable video, or holds too few frames.
+    """
+    times = video_times(path)
+    shown: list[Image.Image] = []
+    frames: Iterator[tuple[float, av.VideoFrame]] = iter(())
+    here = float("-inf")
+    try:
+        for number, place in enumerate(places):
+            if number and place == places[number - 1]:
+                shown.append(shown[-1])
+                continue
+            wanted = times[place] - TIME_SLACK_S
+            if wanted - here > FAR_S:
+                frames = _frames_from(path, max(wanted, 0.0), TIME_SLACK_S)
+            for here, frame in frames:
+                if here >= wanted:
+                    shown.append(frame.to_image())
+                    break
+    except (av.FFmpegError, IndexError) as error:
+        raise CorruptMediaError(
+            f"the video {path} holds {len(times)} frames; frame {places[len(shown)]} cannot be decoded "
+            f"({error}). Replace the file."
+        ) from error
+    if len(shown) < len(places):
+        raise CorruptMediaError(
+            f"the video {path} ends before frame {places[len(shown)]} of {len(times)}: it is truncated. "
+            "Replace the file."
+        )
+    return shown
