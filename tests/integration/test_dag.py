@@ -19,7 +19,7 @@ SAME = (
     "synthesize/*.parquet", "synthesize/leak_check.json", "synthesize/guessers.json",
     "base_model/model/model.safetensors", "sft/merged/model.safetensors", "sft/log.jsonl",
     "grpo/merged/model.safetensors", "grpo/log.jsonl", "evaluate/*/*/predictions.parquet",
-    "report/metrics.json",
+    "report/metrics.*", "report/tables.*",
 )  # fmt: skip
 
 
@@ -154,7 +154,7 @@ def test_mlflow_has_one_parent_and_linked_children(finished: Workspace) -> None:
     names = {a.path for a in store.list_artifacts(grpo.info.run_id)}
     assert {"adapter", "log.jsonl", "run.json"} <= names
     report = {a.path for a in store.list_artifacts(children["report"].info.run_id)}
-    assert {"index.html", "metrics.json"} <= report
+    assert {"index.html", "metrics.json", "metrics.parquet", "tables.md", "tables.tex"} <= report
 
 
 def test_snakemake_report_holds_the_page(finished: Workspace) -> None:

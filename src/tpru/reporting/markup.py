@@ -25,7 +25,6 @@ LATEX = {
     "*": "{*}",
     "\N{MINUS SIGN}": "$-$",
     "\N{EN DASH}": "--",
-    "\N{EN SPACE}": r"\enspace{}",
     "\N{RIGHTWARDS ARROW}": r"$\to$",
 }
 
@@ -88,4 +87,4 @@ def _markdown_text(text: str) -> str:
 
 
 def _latex_text(text: str) -> str:
-    return "".join(LATEX.get(character, character) for character in text)
+    return "".join(LATEX.get(character, character) for character in " ".join(text.split()))

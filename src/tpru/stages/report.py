@@ -1,4 +1,7 @@
-"""Everything that was measured -> ``index.html`` (one self-contained page) and ``metrics.json``.
+"""Everything that was measured -> ``index.html`` (one self-contained page) and what machines read of it.
+
+``metrics.json`` holds rows and comparisons, ``metrics.parquet`` the rows, ``tables.md`` and ``tables.tex``
+the tables of the page. None of these holds a time or a path: equal runs give equal files.
 
 python -m tpru.stages.report experiment=demo
 """
@@ -26,10 +29,11 @@ from tpru.pipeline import WEIGHTS_FROM, command_line
 from tpru.randomness import generator
 from tpru.records import Item, Prediction, Sequence
 from tpru.reporting.gallery import GalleryItem
-from tpru.reporting.page import DataCard, Provenance, ReportInputs, SourceEntry, build_page
+from tpru.reporting.markup import latex_file, markdown_file
+from tpru.reporting.page import DataCard, Provenance, ReportInputs, SourceEntry, build_page, every_table
 from tpru.run import Run, code, say, stage
 from tpru.stages.inputs import item_frames, items_of, sources
-from tpru.store import FrameStore, read_records
+from tpru.store import FrameStore, read_records, write_records
 from tpru.training.callbacks import read_log
 
 TRAINED = ("sft", "sft_continued", "grpo", "grpo_from_base")
@@ -55,6 +59,10 @@ def main(run: Run) -> None:
             rows += score(asked, predictions, model, benchmark)
         comparisons += compare_models(asked, by_model, benchmark, config, run.seed)
     write_json(run.output("metrics.json"), metrics(rows, comparisons))
+    write_records(run.output("metrics.parquet"), Row, rows)
+    tables = every_table(rows, comparisons)
+    write_text(run.output("tables.md"), markdown_file(tables))
+    write_text(run.output("tables.tex"), latex_file(tables))
     page = build_page(
         ReportInputs(
             experiment=run.name,
@@ -71,8 +79,8 @@ def main(run: Run) -> None:
     )
     write_text(run.output("index.html"), page)
     run.metrics = {f"{r.benchmark}/{r.model}/{r.task}": r.accuracy for r in rows if is_headline(r)}
-    run.tracker.artifact(run.folder / "index.html")
-    run.tracker.artifact(run.folder / "metrics.json")
+    for name in run.outputs:
+        run.tracker.artifact(run.folder / name)
     for row in rows:
         if row.task == row.scenario == row.subset == "all":
             interval = f"[{row.low:.1%}, {row.high:.1%}]"
@@ -137,7 +145,7 @@ def compare_models(
 
 
 def metrics(rows: list[Row], comparisons: list[Comparison]) -> dict[str, object]:
-    """The content of ``metrics.json``: no times and no paths, so that equal runs give equal files."""
+    """The content of ``metrics.json``."""
     return {"rows": [asdict(r) for r in rows], "comparisons": [asdict(c) for c in comparisons]}
 
 

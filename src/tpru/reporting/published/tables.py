@@ -59,18 +59,18 @@ def evaluated(rows: Sequence[Row]) -> list[Published]:
 
 
 def figures(table: Published, rows: Sequence[Row] = ()) -> Table:
-    """Our models first, chance behind them, then the published ones; every figure with its interval.
+    """Our models first, chance behind them, then the published ones; the overall before the columns.
 
     The head says of how many items a published figure is; our own say it themselves.
     """
     own = [name for name in models_in_order(rows) if name not in BASELINES or name == CHANCE]
-    lines = [Line(m, tuple(_own(table, rows, m, c) for c in table.names), m in BASELINES) for m in own]
+    columns = sorted(table.names, key=lambda column: column != OVERALL)
+    lines = [Line(m, tuple(_own(table, rows, m, c) for c in columns), m in BASELINES) for m in own]
     found = [line for line in lines if any(cell != NOTHING for cell in line.cells)]
     others = [
-        Line(model, tuple(_published(table, model, c) for c in table.names), bool(rows))
-        for model in table.rows
+        Line(model, tuple(_published(table, model, c) for c in columns), bool(rows)) for model in table.rows
     ]
-    return Table(("model", *(_head(table, column) for column in table.names)), (*found, *others))
+    return Table(("model", *(_head(table, column) for column in columns)), (*found, *others))
 
 
 def _head(table: Published, column: str) -> str:
