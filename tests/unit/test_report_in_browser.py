@@ -11,6 +11,9 @@ import pytest
 from tests.browser import Page, browser
 from tests.unit.test_published import row
 from tests.unit.test_report_page import report_inputs
+from tpru.reporting.contents import Contents, Sample
+from tpru.reporting.contents import page as contents_page
+from tpru.reporting.gallery import Picture
 from tpru.reporting.page import build_page
 from tpru.reporting.published import published
 from tpru.reporting.tables import MINUS
@@ -187,3 +190,21 @@ def test_the_page_is_whole_without_its_script(page: Page, report: Path, tmp_path
     assert page.problems == []
     assert page.run("document.querySelectorAll('.filter, thead button').length") == 0
     assert page.run(f"{TABLE}.tBodies[0].rows.length") > 50
+
+
+def test_the_page_of_inspect_fits_a_phone_too(page: Page, tmp_path: Path) -> None:
+    picture = Picture(
+        "data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA=", "0", "a-step-of-a-long-name" * 3
+    )
+    sample = Sample("Tidy the kitchen", "trajectory/of/a/very/long/name" * 4, (picture,) * 6)
+    numbers = dict.fromkeys(("trajectories", "groups", "frames", "shortest", "median", "longest"), "12")
+    found = Contents(
+        "kitchen", "CC0", "https://example.org/" + "x" * 80, numbers, {"Trajectories": {"y" * 60: 3}}
+    )
+    sources = [dataclasses.replace(found, name=f"kitchen {k}", trajectories=(sample,)) for k in range(3)]
+    (tmp_path / "inspect.html").write_text(contents_page("kitchens", sources, {}))
+    page.open(tmp_path / "inspect.html", width=PHONE)
+    assert page.problems == []
+    assert page.run("[innerWidth, document.documentElement.scrollWidth]") == [PHONE, PHONE]
+    assert page.run("Math.min(...[...document.images].map(image => image.naturalWidth))") == 1
+    assert page.run("document.querySelectorAll('thead button').length") == 1 + len(numbers)

@@ -65,5 +65,5 @@ function makeFilterable(table, lines) {
 for (const table of document.querySelectorAll(".scroll > table")) {
   const lines = [...table.tBodies[0].rows];
   if (lines.length > 1) makeSortable(table, lines);
-  if (lines.length > 7) makeFilterable(table, lines);
+  if (lines.length > 14) makeFilterable(table, lines);
 }
