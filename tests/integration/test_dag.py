@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from tests.conftest import Workspace, new_workspace
@@ -44,6 +45,7 @@ def hashes(results: Path) -> dict[str, str]:
 def test_metrics_have_every_row_with_n_and_interval(finished: Workspace) -> None:
     metrics = read(finished.folder / "results/smoke/report/metrics.json")
     rows = metrics["rows"]
+    assert pq.read_table(finished.folder / "results/smoke/report/metrics.parquet").to_pylist() == rows
     models = {*BASELINES, "base", "sft", "grpo", "grpo_blind"}
     for benchmark in BENCHMARKS:
         assert {r["model"] for r in rows if r["benchmark"] == benchmark} == models

@@ -67,7 +67,7 @@ def test_accuracies_are_means_over_the_runs_that_have_them() -> None:
     sft, grpo = table.lines
     assert [(c.main, c.detail) for c in sft.cells] == [
         ("40.0%", "[15.2, 64.8] of 3 runs"),
-        ("20.0%", "[20.0, 20.0] of 2 runs"),
+        ("20.0%", "the same in 2 runs"),
     ]
     assert [c.main for c in grpo.cells] == ["46.0%", "\N{EN DASH}"]
 
@@ -77,6 +77,11 @@ def test_differences_are_paired_by_run() -> None:
     assert line.label == "grpo \N{MINUS SIGN} sft"
     # far narrower than what the spread of either model would allow
     assert [c.main for c in line.cells] == ["heldout L1", "+6.0", "[+1.0, +11.0]", "0.035", "3"]
+
+
+def test_equal_differences_claim_no_interval() -> None:
+    (line,) = differences([RUNS[0], RUNS[0]]).lines
+    assert [c.main for c in line.cells] == ["heldout L1", "+4.0", "\N{EN DASH}", "\N{EN DASH}", "2"]
 
 
 def test_the_command_reads_reports_and_leaves_out_tasks_and_baselines(

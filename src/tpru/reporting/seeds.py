@@ -96,6 +96,8 @@ def _cell(values: Sequence[float]) -> Cell:
     if len(values) < 2:
         return Cell(percent(values[0]), "1 run") if values else Cell("\N{EN DASH}")
     found = over_runs(values)
+    if found.p is None:
+        return Cell(percent(found.mean), f"the same in {found.n} runs")
     return Cell(percent(found.mean), f"{bounds(found.interval.low, found.interval.high)} of {found.n} runs")
 
 
@@ -113,8 +115,10 @@ def differences(runs: Sequence[Shares]) -> Table:
     corrected = iter(holm([result.p for *_, result in found if result.p is not None]))
     lines = []
     for label, benchmark, result in found:
-        interval = f"[{points(result.interval.low)}, {points(result.interval.high)}]"
-        p = "\N{EN DASH}" if result.p is None else p_text(next(corrected))
+        interval = p = "\N{EN DASH}"
+        if result.p is not None:
+            interval = f"[{points(result.interval.low)}, {points(result.interval.high)}]"
+            p = p_text(next(corrected))
         texts = (benchmark, points(result.mean), interval, p, str(result.n))
         lines.append(Line(label, tuple(map(Cell, texts))))
     return Table(("compared", "benchmark", "difference", "95% interval", "p", "runs"), tuple(lines))
