@@ -107,7 +107,6 @@ def test_sizes_are_those_of_the_benchmarks() -> None:
 def test_rows_are_complete_and_gains_name_rows(table: Published) -> None:
     assert all(len(values) == len(table.names) for values in table.rows.values())
     assert {model for pair in table.gains for model in pair} <= set(table.rows)
-    assert set(table.aliases) <= set(table.columns)
     assert "arXiv" in table.source
 
 
@@ -221,7 +220,7 @@ def test_own_rows_are_found_by_task_grouping_and_level() -> None:
     rows = [
         row("muirbench", "image_text_matching", 5, 10),
         row("muirbench", "all", 7, 20),
-        row("longvideobench", "all", 3, 9, scenario="600"),
+        row("longvideobench", "all", 3, 9, scenario="180-600 s"),
         row("seed_bench_r1 L2", "all", 2, 8),
         row("tpru_test", "all", 1, 4),
         row("tpru_test", "next_frame", 0, 4),

@@ -9,7 +9,7 @@ items cannot tell from noise (``docs/published-figures.md``).
 import functools
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import Literal
 
@@ -36,8 +36,7 @@ class Published:
     ``benchmark`` is our name of it. ``columns`` maps a column to its number of items, None where that is not
     known. ``rows`` maps a model to its figures, None where a paper prints none; the last is the overall
     unless ``overall`` is "none". That is the share of all items ("micro") or the plain mean of the columns
-    ("mean"). ``gains`` are pairs of a model and what training made of it. ``aliases`` are further names
-    under which our rows may have a column.
+    ("mean"). ``gains`` are pairs of a model and what training made of it.
     """
 
     benchmark: str
@@ -49,7 +48,6 @@ class Published:
     rows: Mapping[str, Sequence[float | None]]
     gains: Sequence[tuple[str, str]]
     notes: Sequence[str]
-    aliases: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -84,14 +82,13 @@ def published() -> tuple[Published, ...]:
 
 def own_row(table: Published, rows: Sequence[Row], model: str, column: str) -> Row | None:
     """Our row of one column (a task, a second grouping or a level of the benchmark), None without one."""
-    wanted = {_key(name) for name in (column, *table.aliases.get(column, ()))}
     whole = column == OVERALL or len(table.columns) == 1
     for row in rows:
         if row.model != model or row.subset != "all":
             continue
         if row.benchmark == table.benchmark:
             groups = [name for name in (row.task, row.scenario) if name != "all"]
-            if (whole and not groups) or [_key(name) for name in groups] in [[name] for name in wanted]:
+            if (whole and not groups) or [_key(name) for name in groups] == [_key(column)]:
                 return row
         elif row.task == row.scenario == "all" and row.benchmark == f"{table.benchmark} {column}":
             return row
