@@ -44,6 +44,9 @@ rule all:
     input:
         PLAN.path("report/index.html"),
         PLAN.path("report/metrics.json"),
+        PLAN.path("report/metrics.parquet"),
+        PLAN.path("report/tables.md"),
+        PLAN.path("report/tables.tex"),
         # All stages, not the last one alone: one whose run.json was deleted is made again.
         [PLAN.path(f"{unit}/run.json") for unit in PLAN.units],
 

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from tests.conftest import Workspace, new_workspace
@@ -20,7 +21,7 @@ SAME = (
     "synthesize/*.parquet", "synthesize/leak_check.json", "synthesize/guessers.json",
     "base_model/model/model.safetensors", "sft/merged/model.safetensors", "sft/log.jsonl",
     "grpo/merged/model.safetensors", "grpo/log.jsonl", "evaluate/*/*/predictions.parquet",
-    "report/metrics.json",
+    "report/metrics.*", "report/tables.*",
 )  # fmt: skip
 
 
@@ -45,6 +46,7 @@ def hashes(results: Path) -> dict[str, str]:
 def test_metrics_have_every_row_with_n_and_interval(finished: Workspace) -> None:
     metrics = read(finished.folder / "results/smoke/report/metrics.json")
     rows = metrics["rows"]
+    assert pq.read_table(finished.folder / "results/smoke/report/metrics.parquet").to_pylist() == rows
     models = {*BASELINES, "base", "sft", "grpo", "grpo_blind"}
     for benchmark in BENCHMARKS:
         assert {r["model"] for r in rows if r["benchmark"] == benchmark} == models
@@ -155,7 +157,7 @@ def test_mlflow_has_one_parent_and_linked_children(finished: Workspace) -> None:
     names = {a.path for a in store.list_artifacts(grpo.info.run_id)}
     assert {"adapter", "log.jsonl", "run.json"} <= names
     report = {a.path for a in store.list_artifacts(children["report"].info.run_id)}
-    assert {"index.html", "metrics.json"} <= report
+    assert {"index.html", "metrics.json", "metrics.parquet", "tables.md", "tables.tex"} <= report
 
 
 def test_snakemake_report_holds_the_page(finished: Workspace) -> None:

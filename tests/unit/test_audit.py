@@ -3,7 +3,6 @@
 import base64
 import json
 import re
-import shutil
 import subprocess
 from collections import Counter
 from html.parser import HTMLParser
@@ -12,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.browser import program
 from tests.unit.builders import make_item, scene
 from tpru.config.compose import compose, unit_config, unit_names
 from tpru.files import sha256_bytes
@@ -21,7 +21,6 @@ from tpru.reporting.audit import UNDECIDABLE, audit_key, audit_page, stratified
 from tpru.store import FrameStore, encode_png, write_frames
 
 CONFIG = compose("demo", []).audit
-CHROMIUM = shutil.which("chromium")
 
 
 @pytest.fixture
@@ -180,7 +179,6 @@ reader.value = "Ada"; reader.dispatchEvent(new Event("input"));
 </script>"""
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
 def test_a_person_answers_in_a_browser_and_comes_back(page: str, tmp_path: Path) -> None:
     path = tmp_path / "page.html"
     dump = "<script>document.title = JSON.stringify(state);</script>"
@@ -188,12 +186,12 @@ def test_a_person_answers_in_a_browser_and_comes_back(page: str, tmp_path: Path)
     def visit(extra: str) -> tuple[dict[str, Any], str]:
         path.write_text(page.replace("</body>", extra + dump + "</body>"))
         options = [
-            "--headless=new",
+            "--headless",
             "--no-sandbox",
             "--disable-gpu",
             f"--user-data-dir={tmp_path / 'profile'}",
         ]
-        command = [str(CHROMIUM), *options, "--virtual-time-budget=2000", "--dump-dom", path.as_uri()]
+        command = [program(), *options, "--virtual-time-budget=2000", "--dump-dom", path.as_uri()]
         html = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
         found = re.search(r"<title>(.*?)</title>", html)
         assert found

@@ -88,7 +88,8 @@ def test_a_shard_reads_what_its_unit_reads() -> None:
 def test_the_kind_of_a_source_says_whether_its_download_is_shared() -> None:
     config = compose("real_sample", ["sources.g1.shards=3"])
     numbers = shard_numbers(config)
-    assert numbers["extract/g1"] == 3 and "download/g1" not in numbers
+    assert numbers["extract/g1"] == 3
+    assert "download/g1" not in numbers
     assert numbers["download/lego"] == numbers["extract/lego"] == 1
     assert unit_config(config, "extract/g1/2of3")
     with pytest.raises(ConfigError, match="download/g1/2of3"):

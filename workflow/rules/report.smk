@@ -21,6 +21,9 @@ rule report:
             caption="../report/metrics.rst",
             category="Results",
         ),
+        rows=PLAN.path("report/metrics.parquet"),
+        markdown=PLAN.path("report/tables.md"),
+        latex=PLAN.path("report/tables.tex"),
         run=PLAN.path("report/run.json"),
     log:
         PLAN.path("logs/report.log"),

@@ -1,34 +1,11 @@
-"""What a number of items can show: least differences, intervals over seeds, published accuracies compared."""
+"""What a number of items can show: the smallest difference that it finds."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
 
-import numpy as np
 from scipy import optimize, special
-
-from tpru.evaluation.statistics import Interval, score_interval
 
 POWER = 0.8
 LEVEL = 0.05
-
-
-@dataclass(frozen=True)
-class OverSeeds:
-    """Mean of the same figure over seeds; the interval is None with one seed, which shows no spread."""
-
-    n: int
-    mean: float
-    interval: Interval | None
-
-
-@dataclass(frozen=True)
-class PublishedDifference:
-    """Accuracy of A minus that of B as a share, with its interval; ``distinguishable`` if 0 is outside."""
-
-    difference: float
-    interval: Interval
-    distinguishable: bool
 
 
 def detectable_paired(
@@ -80,45 +57,6 @@ def detectable_unpaired(
 
     most = 1 - accuracy
     return float(optimize.brentq(surplus, 0.0, most)) if surplus(most) >= 0 and most > 0 else None
-
-
-def seed_interval(values: Sequence[float], confidence: float = 0.95) -> OverSeeds:
-    """Mean over seeds and Student's t interval of it: how much another run of the same recipe may differ.
-
-    It says nothing of other items: that is what the intervals over items are for.
-    """
-    if not values:
-        raise ValueError("no seed")
-    mean = math.fsum(values) / len(values)
-    if len(values) == 1:
-        return OverSeeds(1, mean, None)
-    error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
-    half = float(special.stdtrit(len(values) - 1, 0.5 + confidence / 2)) * error
-    return OverSeeds(len(values), mean, Interval(mean - half, mean + half))
-
-
-def published_difference(
-    accuracy_a: float, accuracy_b: float, n: int, cluster_size: float = 1.0, confidence: float = 0.95
-) -> PublishedDifference:
-    """Two published accuracies on the same ``n`` items, of which nothing but the shares is known.
-
-    The models answered the same items, but who got which one right is not published, so that they are
-    compared as if each had had its own items: R. G. Newcombe, "Interval estimation for the difference
-    between independent proportions", Statistics in Medicine 17 (1998), 873-890, method 10. Models that find
-    the same items easy differ less by chance than that, so the interval is rather too wide. Items in
-    clusters work the other way: ``cluster_size`` divides n, and the mean size of the clusters (2 for
-    counterpart pairs) gives the widest, as if a cluster were right or wrong as a whole.
-    """
-    for share in (accuracy_a, accuracy_b):
-        if not 0 <= share <= 1:
-            raise ValueError(f"accuracy {share} is no share: divide percentages by 100")
-    if n < 1 or cluster_size < 1:
-        raise ValueError(f"{n} items in clusters of {cluster_size}")
-    difference = accuracy_a - accuracy_b
-    a, b = (score_interval(share, n / cluster_size, confidence) for share in (accuracy_a, accuracy_b))
-    low = difference - math.hypot(accuracy_a - a.low, b.high - accuracy_b)
-    high = difference + math.hypot(a.high - accuracy_a, accuracy_b - b.low)
-    return PublishedDifference(difference, Interval(low, high), not low <= 0 <= high)
 
 
 def _quantiles(power: float, level: float) -> tuple[float, float]:

@@ -49,12 +49,9 @@ def wilson_interval(correct: int, n: int, confidence: float = 0.95) -> Interval:
     _check_confidence(confidence)
     if not 0 <= correct <= n:
         raise ValueError(f"{correct} right answers of {n} items")
-    return Interval(0.0, 1.0) if n == 0 else score_interval(correct / n, n, confidence)
-
-
-def score_interval(share: float, n: float, confidence: float = 0.95) -> Interval:
-    """Wilson's interval of a share of ``n`` items, where both may be effective ones (no whole numbers)."""
-    low, high = _score(share, n, confidence)
+    if n == 0:
+        return Interval(0.0, 1.0)
+    low, high = _score(correct / n, n, confidence)
     return Interval(float(low), float(high))
 
 

@@ -120,7 +120,8 @@ def _draw_accuracy(axes: Axes, rows: Sequence[Row], benchmark: str, models: Sequ
             continue
         colour = COLOURS["muted" if model in BASELINES else "accent"]
         axes.plot([100 * row.low, 100 * row.high], [height] * 2, color=colour, linewidth=1.6)
-        axes.plot(100 * row.accuracy, height, "o", color=colour, markersize=4.5)
+        # a dot at 0 or 100 is a whole one
+        axes.plot(100 * row.accuracy, height, "o", color=colour, markersize=4.5, clip_on=False)
     axes.set_title("All tasks" if task == "all" else plain(task).capitalize())
     axes.set_xlim(0, 100)
     axes.set_xticks([0, 25, 50, 75, 100])

@@ -10,6 +10,9 @@ from markupsafe import Markup
 from tpru.evaluation.scoring import Comparison, Row
 from tpru.reporting import figures, tables
 from tpru.reporting.gallery import GalleryItem, gallery_view, thumbnails
+from tpru.reporting.published import Published
+from tpru.reporting.published import tables as papers
+from tpru.reporting.published.gains import gains
 from tpru.store import FrameStore
 
 SHEET_SIDE = 128
@@ -92,6 +95,16 @@ class ReportInputs:
 
 
 @dataclass(frozen=True)
+class BesideView:
+    """A published table with the run's own figures in it, and what its gains can show."""
+
+    table: Published
+    figures: tables.Table
+    summary: str
+    gains: tables.Table
+
+
+@dataclass(frozen=True)
 class BenchmarkView:
     """The figure and the tables of one benchmark."""
 
@@ -112,6 +125,32 @@ def build_page(inputs: ReportInputs) -> str:
         UpstreamError: a picture of the gallery or the contact sheet is in none of the frame files.
     """
     return render("page.html.j2", _view(inputs))
+
+
+def every_table(rows: Sequence[Row], comparisons: Sequence[Comparison]) -> list[tuple[str, tables.Table]]:
+    """The tables of the page with titles, for ``tables.md`` and ``tables.tex``: no times and no paths."""
+    out = [("All benchmarks", tables.overview(rows, {}))]
+    for name in tables.distinct(row.benchmark for row in rows):
+        out += [
+            (f"{name}: by task", tables.accuracy_by_task(rows, name)),
+            (f"{name}: by scenario", tables.accuracy_by_scenario(rows, name)),
+            (f"{name}: answerable and unanswerable items", tables.answerability(rows, name)),
+            (f"{name}: paired comparisons", tables.comparison_table(comparisons, name)),
+        ]
+    for view in _beside(rows):
+        out += [
+            (f"{view.table.title}: published figures below our own", view.figures),
+            (f"{view.table.title}: published gains", view.gains),
+        ]
+    return [(title, table) for title, table in out if table.lines]
+
+
+def _beside(rows: Sequence[Row]) -> list[BesideView]:
+    found = [(table, gains(table)) for table in papers.evaluated(rows)]
+    return [
+        BesideView(table, papers.figures(table, rows), papers.summary(g), papers.gain_table(g))
+        for table, g in found
+    ]
 
 
 def render(template: str, values: dict[str, Any]) -> str:
@@ -146,6 +185,9 @@ def _view(inputs: ReportInputs) -> dict[str, Any]:
             _benchmark(inputs, name) for name in tables.distinct(r.benchmark for r in inputs.rows)
         ],
         "overview": tables.overview(inputs.rows, inputs.seconds),
+        "beside": _beside(inputs.rows),
+        "intervals": papers.INTERVALS,
+        "verdicts": papers.VERDICTS,
         "curves": [(stage, figure) for stage, figure in curves if figure],
         "gallery": gallery_view(inputs.gallery, inputs.frames),
         "card": inputs.data_card,

@@ -89,14 +89,18 @@ def accuracy_cell(row: Row | None) -> Cell:
 
 
 def overview(rows: Sequence[Row], seconds: dict[str, float]) -> Table:
-    """Models against benchmarks (levels), all tasks together, and how long their last training took."""
+    """Models against benchmarks (levels), all tasks together, and how long their last training took.
+
+    Without any ``seconds`` there is no column of them.
+    """
     benchmarks = distinct(row.benchmark for row in rows)
     lines = []
     for model in models_in_order(rows):
         cells = [accuracy_cell(find(rows, model, b)) for b in benchmarks]
-        took = Cell(f"{seconds[model]:.0f} s") if model in seconds else Cell("\N{EN DASH}")
-        lines.append(Line(model, (*cells, took), model in BASELINES))
-    return Table(("model", *benchmarks, "last training"), tuple(lines))
+        if seconds:
+            cells.append(Cell(f"{seconds[model]:.0f} s" if model in seconds else "\N{EN DASH}"))
+        lines.append(Line(model, tuple(cells), model in BASELINES))
+    return Table(("model", *benchmarks, *(["last training"] if seconds else [])), tuple(lines))
 
 
 def accuracy_by_task(rows: Sequence[Row], benchmark: str) -> Table:

@@ -1,4 +1,7 @@
-"""Everything that was measured -> ``index.html`` (one self-contained page) and ``metrics.json``.
+"""Everything that was measured -> ``index.html`` (one self-contained page) and what machines read of it.
+
+``metrics.json`` holds rows and comparisons, ``metrics.parquet`` the rows, ``tables.md`` and ``tables.tex``
+the tables of the page. None of these holds a time or a path: equal runs give equal files.
 
 python -m tpru.stages.report experiment=demo
 """
@@ -30,6 +33,7 @@ from tpru.pipeline import WEIGHTS_FROM, command_line
 from tpru.randomness import generator
 from tpru.records import Item, Prediction, Sequence
 from tpru.reporting.gallery import GalleryItem
+from tpru.reporting.markup import latex_file, markdown_file
 from tpru.reporting.page import (
     BenchmarkEntry,
     DataCard,
@@ -37,10 +41,11 @@ from tpru.reporting.page import (
     ReportInputs,
     SourceEntry,
     build_page,
+    every_table,
 )
 from tpru.run import Run, code, say, stage
 from tpru.stages.inputs import benchmark_items, benchmark_unit, item_frames, items_of, sources
-from tpru.store import FrameStore, read_records
+from tpru.store import FrameStore, read_records, write_records
 from tpru.tracking.runs import metric_name
 from tpru.training.callbacks import read_log
 
@@ -73,6 +78,10 @@ def main(run: Run) -> None:
             comparisons += compare_models(asked, by_model, benchmark, config, run.seed)
     comparisons = adjusted(comparisons)
     write_json(run.output("metrics.json"), metrics(rows, comparisons, readings, follows))
+    write_records(run.output("metrics.parquet"), Row, rows)
+    tables = every_table(rows, comparisons)
+    write_text(run.output("tables.md"), markdown_file(tables))
+    write_text(run.output("tables.tex"), latex_file(tables))
     page = build_page(
         ReportInputs(
             experiment=run.name,
@@ -91,8 +100,8 @@ def main(run: Run) -> None:
     run.metrics = {
         f"{r.benchmark}/{r.model}/{metric_name(r.task)}": r.accuracy for r in rows if is_headline(r)
     }
-    run.tracker.artifact(run.folder / "index.html")
-    run.tracker.artifact(run.folder / "metrics.json")
+    for name in run.outputs:
+        run.tracker.artifact(run.folder / name)
     for row in rows:
         if row.task == row.scenario == row.subset == "all":
             interval = f"[{row.low:.1%}, {row.high:.1%}]"
