@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import json
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,12 +16,14 @@ from hypothesis import strategies as st
 from tests.integration.test_bad_input import folder as episodes_folder
 from tests.integration.test_bad_input import picture, video
 from tests.unit import (
+    test_egoplan_records,
     test_source_aitw,
     test_source_aitz,
     test_source_android_control,
     test_source_gui_odyssey,
     test_source_observations,
     test_source_rlds,
+    test_source_seed_bench_r1,
     test_source_sharerobot,
 )
 from tests.unit.test_extraction import CONFIG as EXTRACT
@@ -220,6 +223,21 @@ def sharerobot_kind(data: Path) -> Source:
     return {**OF_DISK, **of_kind, "path": str(data / "planning"), "images": str(data / "images")}
 
 
+def seed_bench_r1_kind(data: Path) -> Source:
+    records = [
+        test_source_seed_bench_r1.kitchen(video_id=f"P0{number}_113", sample_id=number) for number in range(3)
+    ]
+    data.mkdir()
+    test_egoplan_records.write(data / "all.jsonl", records)
+    for number in range(3):
+        # Pictures of their own, so that no video's frames are those of another.
+        path = data / f"videos/EpicKitchens/P0{number}/videos/P0{number}_113.MP4"
+        test_source_seed_bench_r1.write_video(path, 110, Fraction(50), first=1 + 40 * number)
+    of_kind = {"kind": "seed_bench_r1", "group": "video", "footage": "whole", "scenario": "robot"}
+    of_kind |= {"annotations": ["all.jsonl"], "videos": str(data / "videos"), "skip_missing": False}
+    return {**OF_DISK, **of_kind, "path": str(data)}
+
+
 def observations_kind(data: Path) -> Source:
     for number in range(3):
         names = [f"{k}.png" for k in range(5)]
@@ -250,6 +268,7 @@ KINDS: dict[str, Callable[[Path], Source]] = {
     "gui_odyssey": gui_odyssey_kind,
     "sharerobot": sharerobot_kind,
     "observations": observations_kind,
+    "seed_bench_r1": seed_bench_r1_kind,
     "videos": videos_kind,
 }
 SHARED = ("simulated", "ldraw")

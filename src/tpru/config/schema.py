@@ -210,6 +210,19 @@ class AitwSource(SourceBase):
     skip_short: bool
 
 
+class SeedBenchR1Source(SourceBase):
+    """conf/source/seed_bench_r1.yaml: narrated steps of egocentric videos (SEED-Bench-R1, EgoPlan)."""
+
+    kind: Literal["seed_bench_r1"]
+    path: str
+    annotations: Annotated[list[str], Field(min_length=1)]
+    videos: str
+    footage: Literal["clips", "whole"]
+    max_episodes: Count
+    group: Literal["participant", "video"]
+    skip_missing: bool
+
+
 class VideosSource(SourceBase):
     """conf/source/videos.yaml: filmed builds, of which settled states remain."""
 
@@ -264,6 +277,7 @@ Source = Annotated[
     | RldsSource
     | AndroidControlSource
     | AitwSource
+    | SeedBenchR1Source
     | VideosSource,
     Field(discriminator="kind"),
 ]

@@ -41,6 +41,7 @@ from tpru.trajectories.sources import (
     observations,
     rlds,
     screenagent,
+    seed_bench_r1,
     sharerobot,
     simulated,
     videos,
@@ -65,6 +66,8 @@ def read_source(run: Run, name: str, shard: Shard) -> SourceData:
         return gui_odyssey.read(name, config)
     if config.kind == "sharerobot":
         return sharerobot.read(name, config)
+    if config.kind == "seed_bench_r1":
+        return seed_bench_r1.read(name, config)
     if config.kind == "observations":
         return observations.read(name, config)
     if config.kind == "rlds":

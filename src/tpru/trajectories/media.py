@@ -14,6 +14,8 @@ from tpru.errors import CorruptMediaError, ManifestError, TooShortError
 from tpru.records import Media, Trajectory
 from tpru.store import decode_image
 
+JUMP_S = 2.0  # from here on a jump decodes less than going on: key frames are some seconds apart
+
 
 @dataclass(frozen=True)
 class RawFrame:
@@ -108,20 +110,13 @@ def _read_file(path: Path) -> bytes:
 
 
 def _video_frames(trajectory_id: str, media: Media, every: int) -> Iterator[RawFrame]:
-    """Frames of ``[start_s, end_s)`` with half a frame of tolerance; checks that all are there."""
+    """Frames of a cut or at single times; checks that all are there."""
     path = Path(media.root) / media.files[0]
     if not path.exists():
         raise ManifestError(f"trajectory {trajectory_id}: the video {path} does not exist")
-    half = 0.5 / media.fps if media.fps else 0.0
-    start = (media.start_s or 0.0) - half
-    end = float("inf") if media.end_s is None else media.end_s - half
     count = 0
     try:
-        for time, frame in _frames_from(path, start, 2 * half):
-            if time < start:
-                continue
-            if time >= end:
-                break
+        for frame in _picked(path, media) if media.times else _between(path, media):
             if count % every == 0:
                 yield RawFrame(count, frame.to_image(), None)
             count += 1
@@ -135,6 +130,36 @@ def _video_frames(trajectory_id: str, media: Media, every: int) -> Iterator[RawF
             f"trajectory {trajectory_id}: the video {path} holds {count} frames, its index "
             f"promises {media.n_frames}: it is truncated. Replace the file or remove the episode."
         )
+
+
+def _between(path: Path, media: Media) -> Iterator[av.VideoFrame]:
+    """The frames of ``[start_s, end_s)`` with half a frame of tolerance."""
+    half = 0.5 / media.fps if media.fps else 0.0
+    start = (media.start_s or 0.0) - half
+    end = float("inf") if media.end_s is None else media.end_s - half
+    for time, frame in _frames_from(path, start, 2 * half):
+        if time >= end:
+            return
+        if time >= start:
+            yield frame
+
+
+def _picked(path: Path, media: Media) -> Iterator[av.VideoFrame]:
+    """The frame at each of ``times``, with half a frame of tolerance, until the video ends.
+
+    From one to the next it decodes on where that is near, else it jumps to the key frame before.
+    """
+    half = 0.5 / media.fps if media.fps else 0.0
+    frames: Iterator[tuple[float, av.VideoFrame]] = iter(())
+    at = float("-inf")
+    for wanted in media.times:
+        if wanted - at > JUMP_S:
+            frames = _frames_from(path, wanted - half, 2 * half)
+        found = next(((time, frame) for time, frame in frames if time >= wanted - half), None)
+        if found is None:
+            return
+        at = found[0]
+        yield found[1]
 
 
 def whole_video(path: Path) -> Iterator[tuple[float, av.VideoFrame]]:
