@@ -271,7 +271,7 @@ KINDS: dict[str, Callable[[Path], Source]] = {
     "seed_bench_r1": seed_bench_r1_kind,
     "videos": videos_kind,
 }
-SHARED = ("simulated", "ldraw")
+SHARED = ("simulated", "ldraw", "vln_ce")
 RESULTS = Path("results/made")
 
 
