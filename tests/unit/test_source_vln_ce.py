@@ -20,7 +20,6 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tests.unit.test_extraction import CONFIG
-from tests.unit.test_shards import prepared
 from tpru.config.compose import compose
 from tpru.config.schema import VlnCeSource
 from tpru.errors import ConfigError, EmptySourceError, ManifestError, TpruError
@@ -409,18 +408,6 @@ def test_scenes_that_cannot_be_rendered(
     monkeypatch.setitem(sys.modules, "habitat_sim", None)  # as where it is not installed
     with pytest.raises(ConfigError, match=r"AbC\.glb is to be rendered by habitat-sim.*vln_ce\.yaml"):
         list(vln_ce.read("vln", config(tmp_path)))
-
-
-@pytest.mark.usefixtures("fake")
-def test_the_stages_share_the_rendering(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    write_set(tmp_path, *[record(n, scene="ABC"[n % 3]) for n in range(5)])
-    write_scenes(tmp_path, "A", "B", "C")
-    source = config(tmp_path).model_dump(mode="json")
-    whole = prepared(source, 1)
-    assert whole["download"]["metrics"] == {"trajectories": 5, "frames": 35}
-    assert whole["extract"]["metrics"]["sequences"] > 0
-    assert prepared(source, 2) == whole
 
 
 def test_configuration_is_complete() -> None:
