@@ -28,11 +28,9 @@ from tpru.trajectories.sources.reading import check_ends, natural, one_line, sam
 
 VIDEOS = (".mp4", ".MP4")
 LEAVE_OUT = "or set skip_missing=true to leave out all such episodes"
-EPIC_RATE, EPIC_100_RATE, EGO4D_RATE = (
-    60000 / 1001,
-    50.0,
-    30.0,
-)  # frames a second, arXiv 2006.13256, 2110.07058
+# Frames a second (arXiv 2006.13256, 2110.07058). A few older videos of EPIC-KITCHENS were filmed at other
+# rates, and their frames counted at this one.
+EPIC_RATE, EPIC_100_RATE, EGO4D_RATE = 60000 / 1001, 50.0, 30.0
 SAME_RATE = 0.01  # within this share a video has the rate that the annotations count in
 SLACK_S, SLACK = 0.5, 0.02  # seconds, and share of its length, that a cut video may differ from what is said
 
