@@ -210,6 +210,9 @@ def test_what_is_left_out_is_counted(tmp_path: Path) -> None:
     data = read_all(tmp_path, there, unlike, absent, picture, skip_missing=True)
     assert data.dropped == {"no_steps": 1, "no_video": 1, "unlike_video": 1}
     assert (data.total, len(list(data))) == (1, 1)
+    write_frames(tmp_path / "videos", [5], "P11_02")
+    still = kitchen([("wait", 5, 5)], sample_id=5, video_id="P11_02")
+    refused(tmp_path, ManifestError, ["line 1", "same frame"], still, footage="whole")
     refused(tmp_path, ManifestError, ["line 1", "'absent.mp4'", "skip_missing"], absent)
     refused(
         tmp_path, ManifestError, ["line 1", "unlike.mp4", "14.83 s", "189 frames", "footage=whole"], unlike

@@ -27,6 +27,7 @@ from tpru.trajectories.sources.action_words import past
 from tpru.trajectories.sources.reading import check_ends, natural, one_line, same_words
 
 VIDEOS = (".mp4", ".MP4")
+NO_VIDEO, UNLIKE_VIDEO, TOO_SHORT = "no_video", "unlike_video", "too_short"
 LEAVE_OUT = "or set skip_missing=true to leave out all such episodes"
 # Frames a second (arXiv 2006.13256, 2110.07058). A few older videos of EPIC-KITCHENS were filmed at other
 # rates, and their frames counted at this one.
@@ -48,12 +49,12 @@ class _Episode:
         return self.records[0]
 
 
-class _MissingError(ManifestError):
-    """There is no video of an episode."""
+class _UnusableError(Exception):
+    """There is no video of an episode, or not the one that its annotations speak of, or only one frame."""
 
-
-class _UnfitError(ManifestError):
-    """A video is not what the annotations speak of."""
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 def read(name: str, config: SeedBenchR1Source) -> SourceData:
@@ -77,11 +78,11 @@ def read(name: str, config: SeedBenchR1Source) -> SourceData:
             break
         try:
             found.append(_trajectory(name, config, episode, footage))
-        except (_MissingError, _UnfitError) as error:
+        except _UnusableError as error:
             if not config.skip_missing:
-                raise
+                raise ManifestError(str(error)) from error
             problem = problem or str(error)
-            dropped["no_video" if isinstance(error, _MissingError) else "unlike_video"] += 1
+            dropped[error.reason] += 1
     if not found:
         raise EmptySourceError(
             f"{config.path} and {config.videos} give no episode (left out: {dict(dropped)}); the first: "
@@ -141,6 +142,11 @@ def _in_order(segments: Iterator[Segment]) -> tuple[Segment, ...]:
 
 def _trajectory(name: str, config: SeedBenchR1Source, episode: _Episode, footage: "_Footage") -> Trajectory:
     record, segments, media = footage.find(episode)
+    if media.n_frames < 2:
+        raise _UnusableError(
+            TOO_SHORT,
+            f"{record.where}: its only step begins and ends in the same frame; restore the file, {LEAVE_OUT}",
+        )
     goal = re.sub(r"\W+", "-", same_words(record.task_goal))
     where = f"{segments[0].start}-{segments[-1].stop}"
     who = record.participant if config.group == "participant" else record.video_id
@@ -187,10 +193,11 @@ class _Footage:
             if path := self._file(record.video_source, record.video_basename):
                 return self._clip(record, path)
         record = episode.record
-        raise _MissingError(
+        raise _UnusableError(
+            NO_VIDEO,
             f"{record.where}: the video {record.video_basename!r} under 'video_basename' is neither in "
             f"{self._root / record.video_source} nor in a folder directly below; unpack its archive, "
-            f"{LEAVE_OUT}"
+            f"{LEAVE_OUT}",
         )
 
     def _file(self, source: str, name: str) -> Path | None:
@@ -205,9 +212,10 @@ class _Footage:
     def _clip(self, record: EgoPlanRecord, path: Path) -> tuple[EgoPlanRecord, tuple[Segment, ...], Media]:
         segments = _in_order(s for s in record.segments if s.stop <= record.observation_frame)
         if not segments:
-            raise _UnfitError(
+            raise _UnusableError(
+                UNLIKE_VIDEO,
                 f"{record.where}: every step ends after 'current_observation_frame' "
-                f"{record.observation_frame}; restore the file, {LEAVE_OUT}"
+                f"{record.observation_frame}; restore the file, {LEAVE_OUT}",
             )
         first = _shown(segments)[0]
         if record.start_frame is not None:
@@ -215,10 +223,11 @@ class _Footage:
         count, rate = probe_video(path)
         said = (record.observation_frame - first + 1) / _rate(record)
         if not rate or abs(count / rate - said) > max(SLACK_S, SLACK * said):
-            raise _UnfitError(
+            raise _UnusableError(
+                UNLIKE_VIDEO,
                 f"{record.where}: expected the video {path} to last {said:.2f} s, from frame {first} to "
                 f"'current_observation_frame' {record.observation_frame}, found {count} frames at {rate:.2f} "
-                f"a second; use the whole recordings (footage=whole), {LEAVE_OUT}"
+                f"a second; use the whole recordings (footage=whole), {LEAVE_OUT}",
             )
         return record, segments, self._media(record, segments, path, first)
 
@@ -233,10 +242,11 @@ class _Footage:
         for name in (f"{place}{video}{ending}" for place in ["", *places] for ending in VIDEOS):
             if path := self._file(record.video_source, name):
                 return self._media(record, segments, path, 1 if epic else 0)
-        raise _MissingError(
+        raise _UnusableError(
+            NO_VIDEO,
             f"{record.where}: there is no video {video} ({video}.mp4"
             f"{f', or frames in {person}/rgb_frames/{video}/' if epic else ''}) in "
-            f"{self._root / record.video_source} or directly below; add it, {LEAVE_OUT}"
+            f"{self._root / record.video_source} or directly below; add it, {LEAVE_OUT}",
         )
 
     def _frames(self, record: EgoPlanRecord, segments: tuple[Segment, ...], folder: str) -> Media:
@@ -244,9 +254,10 @@ class _Footage:
         files = tuple(f"{folder}/frame_{number:010d}.jpg" for number in _shown(segments))
         for file in files:
             if not (self._root / file).is_file():
-                raise _UnfitError(
+                raise _UnusableError(
+                    UNLIKE_VIDEO,
                     f"{record.where}: the frame {self._root / file} does not exist; unpack the archive "
-                    f"whole, {LEAVE_OUT}"
+                    f"whole, {LEAVE_OUT}",
                 )
         return Media("files", len(files), root=str(self._root), files=files)
 
@@ -260,10 +271,11 @@ class _Footage:
             rate = own
         times = tuple((number - first) / rate for number in _shown(segments))
         if times[0] < 0 or times[-1] > (count - 0.5) / own:
-            raise _UnfitError(
+            raise _UnusableError(
+                UNLIKE_VIDEO,
                 f"{record.where}: the steps go from {times[0]:.2f} s to {times[-1]:.2f} s, the video {path} "
                 f"lasts {count / own:.2f} s; it is not the one that the annotations speak of (see `footage`) "
-                f"or is cut off: replace it, {LEAVE_OUT}"
+                f"or is cut off: replace it, {LEAVE_OUT}",
             )
         file = path.relative_to(self._root).as_posix()
         return Media("video", len(times), root=str(self._root), files=(file,), fps=own, times=times)
