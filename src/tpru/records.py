@@ -40,10 +40,12 @@ class Media:
     """Where the frames of a trajectory are, in time order.
 
     kind: ``embedded`` (bytes in the ``media.parquet`` beside ``trajectories.parquet``), ``files`` (one
-        picture file per frame) or ``video`` (one file, cut to ``[start_s, end_s)`` when these are set).
+        picture file per frame) or ``video`` (one file, cut to ``[start_s, end_s)`` when these are set, or
+        single frames of it at ``times``, in seconds since its first frame and in time order).
     root: folder that ``files`` are relative to; empty for ``embedded``.
     files: the picture files in time order, or the one video file; empty for ``embedded``.
-    n_frames: number of frames in the cut; for a video what its index promises, checked when decoded.
+    n_frames: number of frames in the cut, or of ``times``; for a video what its index promises, checked
+        when decoded.
     fps: frames per second of a video; 0 where frames have no clock.
     """
 
@@ -54,6 +56,7 @@ class Media:
     start_s: float | None = None
     end_s: float | None = None
     fps: float = 0.0
+    times: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,9 @@
 import contextlib
 import dataclasses
 import json
+import sys
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,13 +17,16 @@ from hypothesis import strategies as st
 from tests.integration.test_bad_input import folder as episodes_folder
 from tests.integration.test_bad_input import picture, video
 from tests.unit import (
+    test_egoplan_records,
     test_source_aitw,
     test_source_aitz,
     test_source_android_control,
     test_source_gui_odyssey,
     test_source_observations,
     test_source_rlds,
+    test_source_seed_bench_r1,
     test_source_sharerobot,
+    test_source_vln_ce,
 )
 from tests.unit.test_extraction import CONFIG as EXTRACT
 from tests.unit.test_source_ldraw import CASTLE, PARTS, write_model
@@ -107,7 +112,7 @@ def test_a_shard_that_cannot_be_is_refused(unit: str) -> None:
 
 @pytest.fixture(autouse=True)
 def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stages run in a folder of their own, without MLflow; simulators are stand-ins."""
+    """Stages run in a folder of their own, without MLflow; simulators and habitat-sim are stand-ins."""
 
     @contextlib.contextmanager
     def stage_run(*_: Any) -> Iterator[Any]:
@@ -117,6 +122,7 @@ def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(frame, "stage_run", stage_run)
     fake = SimpleNamespace(SEEN=("stack", "sort"), UNSEEN=("swap",), episode=episode)
     monkeypatch.setattr(simulated, "import_module", lambda _: fake)
+    monkeypatch.setitem(sys.modules, "habitat_sim", test_source_vln_ce.FakeHabitat())
     monkeypatch.setenv("TPRU_THREADS", "1")
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
@@ -223,6 +229,28 @@ def sharerobot_kind(data: Path) -> Source:
     return {**OF_DISK, **of_kind, "path": str(data / "planning"), "images": str(data / "images")}
 
 
+def seed_bench_r1_kind(data: Path) -> Source:
+    records = [
+        test_source_seed_bench_r1.kitchen(video_id=f"P0{number}_113", sample_id=number) for number in range(3)
+    ]
+    data.mkdir()
+    test_egoplan_records.write(data / "all.jsonl", records)
+    for number in range(3):
+        # Pictures of their own, so that no video's frames are those of another.
+        path = data / f"videos/EpicKitchens/P0{number}/videos/P0{number}_113.MP4"
+        test_source_seed_bench_r1.write_video(path, 110, Fraction(50), first=1 + 40 * number)
+    of_kind = {"kind": "seed_bench_r1", "group": "video", "footage": "whole", "scenario": "robot"}
+    of_kind |= {"annotations": ["all.jsonl"], "videos": str(data / "videos"), "skip_missing": False}
+    return {**OF_DISK, **of_kind, "path": str(data)}
+
+
+def vln_ce_kind(data: Path) -> Source:
+    records = [test_source_vln_ce.record(n, scene="ABC"[n % 3]) for n in range(5)]
+    test_source_vln_ce.write_set(data, *records)
+    test_source_vln_ce.write_scenes(data, "A", "B", "C")
+    return test_source_vln_ce.config(data).model_dump(mode="json")
+
+
 def observations_kind(data: Path) -> Source:
     for number in range(3):
         names = [f"{k}.png" for k in range(5)]
@@ -253,9 +281,11 @@ KINDS: dict[str, Callable[[Path], Source]] = {
     "gui_odyssey": gui_odyssey_kind,
     "sharerobot": sharerobot_kind,
     "observations": observations_kind,
+    "seed_bench_r1": seed_bench_r1_kind,
+    "vln_ce": vln_ce_kind,
     "videos": videos_kind,
 }
-SHARED = ("simulated", "ldraw")
+SHARED = ("simulated", "ldraw", "vln_ce")
 RESULTS = Path("results/made")
 
 

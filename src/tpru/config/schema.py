@@ -212,6 +212,40 @@ class AitwSource(SourceBase):
     skip_short: bool
 
 
+class VlnCeSource(SourceBase):
+    """conf/source/vln_ce.yaml: paths of R2R and RxR, rendered by habitat-sim."""
+
+    sharded_download: ClassVar[bool] = True
+
+    kind: Literal["vln_ce"]
+    path: str
+    files: Annotated[list[str], Field(min_length=1)]
+    scenes: str
+    language: str
+    max_episodes: Count
+    max_per_path: Count
+    skip_missing: bool
+    size: Annotated[int, Field(ge=56, le=1024)]
+    field: Annotated[float, Field(ge=30.0, le=150.0)]
+    eye: Annotated[float, Field(gt=0.0, le=3.0)]
+    min_turn: Annotated[float, Field(gt=0.0, le=180.0)]
+    min_way: Annotated[float, Field(gt=0.0, le=10.0)]
+    jpeg_quality: Annotated[int, Field(ge=1, le=100)]
+
+
+class SeedBenchR1Source(SourceBase):
+    """conf/source/seed_bench_r1.yaml: narrated steps of egocentric videos (SEED-Bench-R1, EgoPlan)."""
+
+    kind: Literal["seed_bench_r1"]
+    path: str
+    annotations: Annotated[list[str], Field(min_length=1)]
+    videos: str
+    footage: Literal["clips", "whole"]
+    max_episodes: Count
+    group: Literal["participant", "video"]
+    skip_missing: bool
+
+
 class VideosSource(SourceBase):
     """conf/source/videos.yaml: filmed builds, of which settled states remain."""
 
@@ -266,6 +300,8 @@ Source = Annotated[
     | RldsSource
     | AndroidControlSource
     | AitwSource
+    | SeedBenchR1Source
+    | VlnCeSource
     | VideosSource,
     Field(discriminator="kind"),
 ]

@@ -41,9 +41,11 @@ from tpru.trajectories.sources import (
     observations,
     rlds,
     screenagent,
+    seed_bench_r1,
     sharerobot,
     simulated,
     videos,
+    vln_ce,
 )
 
 MEDIA = pa.schema([("trajectory_id", pa.string()), ("frames", pa.list_(pa.binary()))])
@@ -65,6 +67,10 @@ def read_source(run: Run, name: str, shard: Shard) -> SourceData:
         return gui_odyssey.read(name, config)
     if config.kind == "sharerobot":
         return sharerobot.read(name, config)
+    if config.kind == "vln_ce":
+        return vln_ce.read(name, config, shard)
+    if config.kind == "seed_bench_r1":
+        return seed_bench_r1.read(name, config)
     if config.kind == "observations":
         return observations.read(name, config)
     if config.kind == "rlds":

@@ -113,20 +113,14 @@ def _read_file(path: Path) -> bytes:
 
 
 def _video_frames(trajectory_id: str, media: Media, every: int) -> Iterator[RawFrame]:
-    """Frames of ``[start_s, end_s)`` with half a frame of tolerance; checks that all are there."""
+    """Frames of a cut or at single times; checks that all are there."""
     path = Path(media.root) / media.files[0]
     if not path.exists():
         raise ManifestError(f"trajectory {trajectory_id}: the video {path} does not exist")
-    half = 0.5 / media.fps if media.fps else 0.0
-    start = (media.start_s or 0.0) - half
-    end = float("inf") if media.end_s is None else media.end_s - half
     count = 0
     try:
-        for time, frame in _frames_from(path, start, 2 * half):
-            if time < start:
-                continue
-            if time >= end:
-                break
+        chosen = _at_times(path, media.times, _half(media)) if media.times else _between(path, media)
+        for frame in chosen:
             if count % every == 0:
                 yield RawFrame(count, frame.to_image(), None)
             count += 1
@@ -140,6 +134,42 @@ def _video_frames(trajectory_id: str, media: Media, every: int) -> Iterator[RawF
             f"trajectory {trajectory_id}: the video {path} holds {count} frames, its index "
             f"promises {media.n_frames}: it is truncated. Replace the file or remove the episode."
         )
+
+
+def _half(media: Media) -> float:
+    """Half a frame in seconds."""
+    return 0.5 / media.fps if media.fps else 0.0
+
+
+def _between(path: Path, media: Media) -> Iterator[av.VideoFrame]:
+    """The frames of ``[start_s, end_s)`` with half a frame of tolerance."""
+    half = _half(media)
+    start = (media.start_s or 0.0) - half
+    end = float("inf") if media.end_s is None else media.end_s - half
+    for time, frame in _frames_from(path, start, 2 * half):
+        if time >= end:
+            return
+        if time >= start:
+            yield frame
+
+
+def _at_times(path: Path, times: Sequence[float], slack: float) -> Iterator[av.VideoFrame]:
+    """The frame at each of these ascending seconds, less the slack, until the video ends.
+
+    From one to the next it decodes on where that is near, else it jumps to the key frame before.
+    """
+    frames: Iterator[tuple[float, av.VideoFrame]] = iter(())
+    frame: av.VideoFrame | None = None
+    here = float("-inf")
+    for wanted in times:
+        if wanted - here > FAR_S:
+            frames = _frames_from(path, wanted - slack, 2 * slack)
+        while frame is None or here < wanted - slack:
+            timed = next(frames, None)
+            if timed is None:
+                return
+            here, frame = timed
+        yield frame
 
 
 def whole_video(path: Path) -> Iterator[tuple[float, av.VideoFrame]]:
@@ -295,20 +325,9 @@ def frames_at(path: Path, places: Sequence[int]) -> list[Image.Image]:
     """
     times = video_times(path)
     shown: list[Image.Image] = []
-    frames: Iterator[tuple[float, av.VideoFrame]] = iter(())
-    here = float("-inf")
     try:
-        for number, place in enumerate(places):
-            if number and place == places[number - 1]:
-                shown.append(shown[-1])
-                continue
-            wanted = times[place] - TIME_SLACK_S
-            if wanted - here > FAR_S:
-                frames = _frames_from(path, max(wanted, 0.0), TIME_SLACK_S)
-            for here, frame in frames:
-                if here >= wanted:
-                    shown.append(frame.to_image())
-                    break
+        for frame in _at_times(path, [times[place] for place in places if place < len(times)], TIME_SLACK_S):
+            shown.append(frame.to_image())
     except (av.FFmpegError, IndexError) as error:
         raise CorruptMediaError(
             f"the video {path} holds {len(times)} frames; frame {places[len(shown)]} cannot be decoded "

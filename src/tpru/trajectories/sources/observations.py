@@ -20,12 +20,12 @@ from tpru.config.schema import ObservationsSource
 from tpru.errors import EmptySourceError, ManifestError, TooShortError
 from tpru.records import Media, Step, Trajectory
 from tpru.trajectories.source_data import SourceData, SourceTrajectory
+from tpru.trajectories.sources.pose_words import turned, walked
 from tpru.trajectories.sources.reading import check_whole, load_json, natural, one_line, picture_names
 
 LOG = logging.getLogger(__name__)
 NUMBERS = ("x", "y", "z", "heading")
 KEYS = ("picture", *NUMBERS, "goal")
-AROUND = 165.0  # degrees from which on left and right cannot be told apart
 
 
 @dataclass(frozen=True)
@@ -216,35 +216,13 @@ def _pose(row: dict[str, Any], where: str) -> _Pose:
 
 
 def _steps(config: ObservationsSource, poses: list[_Pose]) -> Iterator[Step]:
-    for frame, (before, after) in enumerate(pairwise(poses), 1):
-        clauses = [
-            *_turned(config, before.values, after.values),
-            *_walked(config, before.values, after.values),
-        ]
+    for frame, (earlier, later) in enumerate(pairwise(poses), 1):
+        before, after = earlier.values, later.values
+        clauses: list[str] = []
+        if "heading" in before:
+            left = after["heading"] - before["heading"]
+            clauses += turned(-left if config.heading == "clockwise" else left, config.min_turn)
+        if "x" in before:
+            clauses += walked(before, after, config.up, config.min_way)
         if clauses:
             yield Step(frame, " and ".join(clauses))
-
-
-def _turned(config: ObservationsSource, before: dict[str, float], after: dict[str, float]) -> Iterator[str]:
-    """The turn from one heading to the next by the shorter way, in whole degrees."""
-    if "heading" not in before:
-        return
-    left = (after["heading"] - before["heading"] + 180.0) % 360.0 - 180.0
-    if config.heading == "clockwise":
-        left = -left
-    if abs(left) >= max(AROUND, config.min_turn):
-        yield "turned around"
-    elif abs(left) >= config.min_turn:
-        yield f"turned {'left' if left > 0 else 'right'} {abs(left):.0f} degrees"
-
-
-def _walked(config: ObservationsSource, before: dict[str, float], after: dict[str, float]) -> Iterator[str]:
-    """The way from one place to the next as the crow flies, in metres: on the floor, and up or down."""
-    if "x" not in before:
-        return
-    floor = [key for key in ("x", "y", "z") if key != config.up]
-    way = math.hypot(*(after[key] - before[key] for key in floor))
-    if way >= config.min_way:
-        yield f"walked {way:.1f} m"
-    if abs(climb := after[config.up] - before[config.up]) >= config.min_way:
-        yield f"went {'up' if climb > 0 else 'down'} {abs(climb):.1f} m"
