@@ -102,6 +102,7 @@ def unit_names(config: Config) -> list[str]:
     """All units of an experiment in the order of the DAG, without shards and those that run on request."""
     models = [f"evaluate/{m}/{b}" for m in config.evaluate.models for b in config.benchmarks]
     return [
+        *(f"fetch/{s}" for s, values in config.sources.items() if values.fetch),
         *(f"download/{s}" for s in config.sources),
         *(f"extract/{s}" for s in config.sources),
         "describe",
@@ -163,9 +164,10 @@ def unit_config(config: Config, unit: str) -> dict[str, Any]:
         },
         "audit": {"audit": whole["audit"]},
     }
-    if stage == "download":
+    if stage in ("fetch", "download"):
         source = {k: v for k, v in whole["sources"][rest].items() if k not in ("extract", "shards")}
-        parts["download"] = {"source": source}
+        fetched = source.pop("fetch") if stage == "download" else None
+        parts[stage] = {"source": source} | ({"fetched": True} if fetched else {})
     elif stage == "extract":
         merged = {**whole["extract"], **whole["sources"][rest]["extract"]}
         parts["extract"] = {"extract": ExtractConfig(**merged).model_dump(mode="json")}
