@@ -156,6 +156,7 @@ def check_accepted(source: str, licence: str, terms: str, gated: bool, accepted:
     Raises:
         ConfigError: with the terms, their page and the value to write.
     """
+    licence = licence.strip() or "none stated"
     if not (restricts(licence) or gated) or accepted == licence:
         return
     agreement = " An agreement has to be signed on that page, too." if gated else ""
