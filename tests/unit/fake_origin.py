@@ -71,13 +71,16 @@ def _api(origin: Origin, path: str, query: dict[str, list[str]]) -> tuple[int, d
             row: dict[str, Any] = {"type": "file", "path": name, "size": len(data), "oid": git_name(data)}
             if origin.lfs:
                 sha = hashlib.sha256(data).hexdigest()
-                row |= {"oid": git_name(b"pointer"), "lfs": {"oid": sha, "size": len(data), "pointerSize": 130}}
+                row |= {
+                    "oid": git_name(b"pointer"),
+                    "lfs": {"oid": sha, "size": len(data), "pointerSize": 130},
+                }
             rows.append(row)
         # In two pages, as the hub gives large trees.
         half = len(rows) // 2
         if "cursor" in query or not half:
             return 200, {}, rows[half:]
-        more = f"<{origin.url}{path}?recursive=true&cursor=x>; rel=\"next\""
+        more = f'<{origin.url}{path}?recursive=true&cursor=x>; rel="next"'
         return 200, {"Link": more}, [{"type": "directory", "path": "folder", "oid": "0" * 40}, *rows[:half]]
     if path.startswith("/api/datasets/"):
         known = path.startswith(f"/api/datasets/{REPO}/")
@@ -85,10 +88,16 @@ def _api(origin: Origin, path: str, query: dict[str, list[str]]) -> tuple[int, d
         return (404 if known else 401), {"X-Error-Code": code}, {"error": code}
     if path == f"/repos/{REPO}/git/trees/{COMMIT}":
         blob = {"type": "blob", "mode": "100644"}
-        tree = [
-            {**blob, "path": n, "size": len(d), "sha": git_name(d)} for n, d in origin.files.items()
-        ]
-        return 200, {}, {"sha": COMMIT, "tree": [{"type": "tree", "mode": "040000", "path": "d"}, *tree], "truncated": False}
+        tree = [{**blob, "path": n, "size": len(d), "sha": git_name(d)} for n, d in origin.files.items()]
+        return (
+            200,
+            {},
+            {
+                "sha": COMMIT,
+                "tree": [{"type": "tree", "mode": "040000", "path": "d"}, *tree],
+                "truncated": False,
+            },
+        )
     if path == "/storage/v1/b/bucket/o":
         prefix = query["prefix"][0]
         rows = [
@@ -101,7 +110,11 @@ def _api(origin: Origin, path: str, query: dict[str, list[str]]) -> tuple[int, d
             for n, d in origin.files.items()
         ]
         half = len(rows) // 2
-        return 200, {}, {"items": rows[half:]} if "pageToken" in query else {"items": rows[:half], "nextPageToken": "x"}
+        return (
+            200,
+            {},
+            {"items": rows[half:]} if "pageToken" in query else {"items": rows[:half], "nextPageToken": "x"},
+        )
     return 404, {}, {"error": "nothing here"}
 
 
@@ -121,15 +134,19 @@ def _handler(origin: Origin) -> type[BaseHTTPRequestHandler]:
                 with origin.lock:
                     origin.at_once -= 1
 
-        do_HEAD = do_GET
+        do_HEAD = do_GET  # noqa: N815
 
         def _answer(self) -> None:
             parts = urlsplit(self.path)
             path = unquote(parts.path)
-            name = next((n for n in sorted(origin.files, key=len, reverse=True) if path.endswith(f"/{n}")), "")
+            name = next(
+                (n for n in sorted(origin.files, key=len, reverse=True) if path.endswith(f"/{n}")), ""
+            )
             if path.startswith(("/api/", "/repos/", "/storage/")):
                 status, headers, body = _api(origin, path, parse_qs(parts.query))
-                return self._send(status, {"Content-Type": "application/json", **headers}, json.dumps(body).encode())
+                return self._send(
+                    status, {"Content-Type": "application/json", **headers}, json.dumps(body).encode()
+                )
             if origin.token and self.headers.get("Authorization") != f"Bearer {origin.token}":
                 return self._send(403, {"X-Error-Code": "GatedRepo"}, b"no")
             if not name:

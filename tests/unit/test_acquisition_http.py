@@ -97,7 +97,9 @@ def test_what_is_corrupt_is_thrown_away_and_fetched_anew(serve: Serve) -> None:
 def test_what_stays_corrupt_is_named_and_never_used(serve: Serve) -> None:
     origin = serve({"good": b"good", "bad": DATA}, faults={"bad": ["corrupt"] * 99})
     files = [wanted(origin, "good"), wanted(origin, "bad")]
-    with pytest.raises(FetchError, match=r"bad cannot be fetched from http://.*/bad: it is corrupt: sha256:.*6 tries"):
+    with pytest.raises(
+        FetchError, match=r"bad cannot be fetched from http://.*/bad: it is corrupt: sha256:.*6 tries"
+    ):
         fetch_files(files, "x")
     assert not files[1].cached.exists()
     assert origin.data_gets().count("bad") == http.TRIES

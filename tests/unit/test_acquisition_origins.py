@@ -24,7 +24,9 @@ FILES = {"meta/info.json": b"{}", "data/a b.bin": b"a" * 100_000, "README.md": b
 def test_a_dataset_of_the_hub_at_a_commit(serve: Serve, lfs: bool) -> None:
     origin = serve(FILES, lfs=lfs)
     folder = hub.fetch(REPO, COMMIT)
-    assert {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()} == FILES
+    assert {
+        p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()
+    } == FILES
     asked = len(origin.asked)
     assert hub.fetch(REPO, COMMIT) == folder
     assert len(origin.asked) == asked, "a commit never changes: nothing is asked again"
@@ -51,11 +53,13 @@ def test_what_the_hub_sends_is_held_against_its_checksum(serve: Serve) -> None:
 def test_a_branch_is_refused_with_the_way_to_its_commit(revision: str) -> None:
     with pytest.raises(ConfigError, match=r"40 hex digits.*HfApi\(\)\.dataset_info"):
         hub.fetch(REPO, revision)
-    with pytest.raises(ConfigError, match="git ls-remote https://github.com/a/b HEAD"):
+    with pytest.raises(ConfigError, match=r"git ls-remote https://github.com/a/b HEAD"):
         pinned.require_commit("github", "a/b", revision)
 
 
-def test_a_gated_dataset_gives_the_page_and_the_variable(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gated_dataset_gives_the_page_and_the_variable(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
     origin = serve(FILES, gated=True, token="hf_secret")
     assert hub.offer(REPO, COMMIT, ["*"]).gated
     page = f"visit {origin.url}/datasets/{REPO}, accept its terms.*HF_TOKEN"
@@ -69,7 +73,9 @@ def test_a_dataset_or_commit_that_is_not_there_is_named(serve: Serve) -> None:
     origin = serve(FILES)
     with pytest.raises(FetchError, match="nobody/nothing does not exist or is private"):
         hub.fetch("nobody/nothing", COMMIT)
-    with pytest.raises(FetchError, match=f"has no commit {'f' * 40}: see {origin.url}/datasets/{REPO}/commits"):
+    with pytest.raises(
+        FetchError, match=f"has no commit {'f' * 40}: see {origin.url}/datasets/{REPO}/commits"
+    ):
         hub.fetch(REPO, "f" * 40)
 
 
@@ -79,7 +85,9 @@ def test_offline_what_is_missing_is_said(serve: Serve, monkeypatch: pytest.Monke
     asked = len(origin.asked)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     assert hub.fetch(REPO, COMMIT, ["meta/*"]).exists()
-    with pytest.raises(FetchError, match=r"2 of 3 files of .* are not in the cache .* HF_HUB_OFFLINE=1 is set"):
+    with pytest.raises(
+        FetchError, match=r"2 of 3 files of .* are not in the cache .* HF_HUB_OFFLINE=1 is set"
+    ):
         hub.fetch(REPO, COMMIT)
     with pytest.raises(FetchError, match="cannot be reached"):
         hub.fetch(REPO, "e" * 40)
@@ -101,16 +109,18 @@ def test_a_folder_of_a_bucket_stays_what_it_was_first(serve: Serve) -> None:
     assert [f.path for f in offer.files] == sorted(FILES)
     offer.bring(offer.files, "x")
     assert {f.path: f.cached.read_bytes() for f in offer.files} == FILES
-    assert all("generation=17" in p for m, p, _ in origin.asked if "robots" in p and m == "GET" and "/o?" not in p)
+    assert all(
+        "generation=17" in p for m, p, _ in origin.asked if "robots" in p and m == "GET" and "/o?" not in p
+    )
     origin.files = {}
     assert offers.bucket("bucket/robots/1.0", ["*"]).files == offer.files
 
 
 def test_an_origin_that_is_not_there_is_named(serve: Serve) -> None:
     serve(FILES)
-    with pytest.raises(FetchError, match="nobody/nothing/git/trees.* answers with status 404"):
+    with pytest.raises(FetchError, match=r"nobody/nothing/git/trees.* answers with status 404"):
         offers.github("nobody/nothing", COMMIT, ["*"])
-    with pytest.raises(FetchError, match="b/nothing/o.* answers with status 404"):
+    with pytest.raises(FetchError, match=r"b/nothing/o.* answers with status 404"):
         offers.bucket("nothing/x", ["*"])
 
 
