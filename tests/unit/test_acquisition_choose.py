@@ -30,9 +30,9 @@ from tpru.acquisition.choose import needed
 from tpru.acquisition.offers import Offer
 from tpru.config.compose import CONF
 from tpru.config.schema import Source
-from tpru.errors import FetchError
+from tpru.errors import FetchError, UpstreamError
 from tpru.shards import WHOLE
-from tpru.stages.download import read_source
+from tpru.stages.download import local_source, read_source
 from tpru.stages.fetch import settle
 from tpru.trajectories.source_data import SourceTrajectory
 
@@ -264,3 +264,19 @@ def test_ldraw_takes_the_parts_of_its_models(sets: Path) -> None:
 
 def test_where_nothing_can_be_known_everything_is_needed(tmp_path: Path) -> None:
     assert needed(source("aitz", max_episodes=1), ["b", "a/c"], tmp_path) == {"b", "a/c"}
+
+
+def test_a_cache_that_this_node_does_not_see_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = Path("results/e/fetch/x")
+    folder.mkdir(parents=True)
+    (folder / "data").symlink_to("/elsewhere/views/abc")
+    made = SimpleNamespace(
+        config={"source": source("lerobot").model_dump(exclude={"fetch"}), "fetched": True},
+        upstream=lambda unit: SimpleNamespace(folder=Path("results/e") / unit),
+    )
+    with pytest.raises(UpstreamError, match=r"/elsewhere/views/abc.*TPRU_CACHE.*fetch/x/run\.json"):
+        local_source(made, "x")  # type: ignore[arg-type]
+    (folder / "data").unlink()
+    (folder / "data").mkdir()
+    assert local_source(made, "x").path == "results/e/fetch/x/data"  # type: ignore[arg-type,union-attr]

@@ -35,12 +35,11 @@ def fetch(repo: str, revision: str, patterns: Sequence[str] = ("*",)) -> Path:
 
 def offer(repo: str, revision: str, patterns: Sequence[str]) -> Offer:
     """What a dataset offers at a commit; raises as :func:`fetch` does."""
-    from huggingface_hub import constants, hf_hub_url
-    from huggingface_hub.utils import build_hf_headers
+    from huggingface_hub import constants, get_token, hf_hub_url
 
     require_commit("hub", repo, revision)
     listed = _listing(repo, revision)
-    endpoint = _endpoint()
+    endpoint, token = _endpoint(), get_token()
     page = f"{endpoint}/datasets/{repo}"
     files = tuple(
         RemoteFile(
@@ -58,7 +57,7 @@ def offer(repo: str, revision: str, patterns: Sequence[str]) -> Offer:
         licence=listed["licence"],
         terms=page,
         gated=listed["gated"],
-        headers={k: v for k, v in build_hf_headers().items() if k.lower() == "authorization"},
+        headers={"Authorization": f"Bearer {token}"} if token else {},
         closed=_closed(page),
         offline="HF_HUB_OFFLINE=1 is set" if constants.HF_HUB_OFFLINE else "",
     )

@@ -91,10 +91,11 @@ def config_error(error: ValidationError) -> ConfigError:
 
 
 def _written(location: tuple[int | str, ...]) -> str:
-    """A location as the key in ``conf/``: pydantic puts the kind of a source behind its name."""
+    """A location as the key in ``conf/``: pydantic puts the kind of a source, and of a fetch, behind it."""
     parts = [str(part) for part in location]
     if parts[:1] == ["sources"]:
         del parts[2:3]
+        del parts[3 : 3 + (parts[2:3] == ["fetch"])]
     return ".".join(parts) or "(several groups)"
 
 
