@@ -26,7 +26,8 @@ class Origin:
     """Files by their path, what goes wrong with the next requests for each, and everything that was asked.
 
     ``faults``: by path a list of ``cut:N`` (N bytes, then the line breaks), ``corrupt`` (another byte),
-    ``status:N``, ``later`` (429 with Retry-After: 1) and ``page`` (a web page in its place).
+    ``status:N``, ``later`` (429 with Retry-After: 1), ``to:URL`` (a redirect) and
+    ``page`` (a web page in its place).
     """
 
     files: dict[str, bytes]
@@ -159,6 +160,8 @@ def _handler(origin: Origin) -> type[BaseHTTPRequestHandler]:
         def _file(self, data: bytes, fault: str) -> None:
             if fault == "page":
                 return self._send(200, {"Content-Type": "text/html; charset=utf-8"}, b"<html>log in</html>")
+            if fault.startswith("to:"):
+                return self._send(302, {"Location": fault[3:]}, b"")
             if fault == "later":
                 return self._send(429, {"Retry-After": "1"}, b"later")
             if fault.startswith("status:"):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from functools import cache as cache_results
 from pathlib import Path
 from types import SimpleNamespace
@@ -35,8 +36,10 @@ from tpru.shards import WHOLE
 from tpru.stages.download import local_source, read_source
 from tpru.stages.fetch import settle
 from tpru.trajectories.source_data import SourceTrajectory
+from tpru.trajectories.sources.ldraw_files import Library, Model
 
 __all__ = ["sets"]
+REAL = Path(__file__).parents[3] / "shared/data"
 
 
 @pytest.fixture(autouse=True)
@@ -58,7 +61,8 @@ def chosen(root: Path, wanted: Source) -> tuple[Path, set[str]]:
             name = path.relative_to(root).as_posix()
             files.append(RemoteFile(name, f"{root.name}/{name}", "http://x", path.stat().st_size, ""))
             if not files[-1].cached.exists():
-                cache.link(path, files[-1].cached)
+                files[-1].cached.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, files[-1].cached)
     found, came = settle(wanted, Offer(tuple(files)), "x", unpack=False)
     assert came == 0
     return cache.view(found), {file.path for file in found}
@@ -280,3 +284,18 @@ def test_a_cache_that_this_node_does_not_see_is_said(tmp_path: Path, monkeypatch
     (folder / "data").unlink()
     (folder / "data").mkdir()
     assert local_source(made, "x").path == "results/e/fetch/x/data"  # type: ignore[arg-type,union-attr]
+
+
+@pytest.mark.skipif(not REAL.exists(), reason="the shared sample data are not beside the project")
+def test_real_sets_and_episodes() -> None:
+    sets_of = source("ldraw", path="models", parts="ldraw", max_models=3)
+    folder, paths = chosen(REAL / "ldraw_sets", sets_of)
+    library = Library(folder / "ldraw")
+    models = sorted((folder / "models").iterdir())
+    assert len(models) == 3
+    for model in models:
+        Model(model, library).check()  # no part is missing
+    assert len(paths) < 1000
+    for version, most, files in (("v2.1_subset5", 2, 2), ("v3.0_subset5", 1, 1)):
+        paths = same(REAL / "g1_lerobot", source("lerobot", path=version, max_episodes=most))
+        assert len([path for path in paths if path.endswith(".mp4")]) == files

@@ -139,6 +139,18 @@ def test_what_is_closed_says_what_to_do(serve: Serve) -> None:
     fetch_files([wanted(origin, "a")], "x", {"Authorization": "Bearer secret"}, "ask the owner")
 
 
+def test_a_key_is_not_passed_on_to_another_host(serve: Serve) -> None:
+    other = serve({"a": DATA})
+    # The same machine by another name: as for the hub, whose files come from elsewhere.
+    elsewhere = url(other, "a").replace("127.0.0.1", "localhost")
+    origin = serve({"a": DATA}, token="secret", faults={"a": ["cut:9", f"to:{elsewhere}"]})
+    file = wanted(origin, "a")
+    fetch_files([file], "x", {"Authorization": "Bearer secret"})
+    assert file.cached.read_bytes() == DATA
+    assert "Authorization" not in other.asked[0][2]
+    assert other.asked[0][2]["Range"] == "bytes=9-", "and what is there is not fetched again"
+
+
 def test_a_web_page_in_place_of_a_video_is_refused(serve: Serve) -> None:
     origin = serve({"a.mp4": DATA}, faults={"a.mp4": ["page"]})
     file = wanted(origin, "a.mp4", "", -1)

@@ -6,6 +6,7 @@ folder of hard links to exactly the files that it asked for, whatever else the c
 """
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
@@ -161,7 +162,9 @@ def link(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         target.hardlink_to(source)
-    except PermissionError as error:
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
         raise FetchError(
             f"the disk of {root()} allows no hard links ({error}); set {CACHE_VARIABLE} to a folder on one "
             "that does"

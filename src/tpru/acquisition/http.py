@@ -196,9 +196,10 @@ def _continue(
         for chunk in response.stream(CHUNK):
             meter.add(len(chunk))
             stream.write(chunk)
-    finally:
-        # A connection whose answer was not read to its end serves no other request.
-        response.close() if response.length_remaining else response.release_conn()
+    except BaseException:
+        response.close()  # a connection whose answer was not read to its end serves no other request
+        raise
+    response.release_conn()
     if 0 <= file.size != stream.tell():
         raise _AgainError(f"{stream.tell()} bytes came, {file.size} were promised")
 

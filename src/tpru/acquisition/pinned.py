@@ -157,7 +157,7 @@ def check_accepted(source: str, licence: str, terms: str, gated: bool, accepted:
         ConfigError: with the terms, their page and the value to write.
     """
     licence = licence.strip() or "none stated"
-    if not (restricts(licence) or gated) or accepted == licence:
+    if not (restricts(licence) or gated) or accepted.lower() == licence.lower():
         return
     agreement = " An agreement has to be signed on that page, too." if gated else ""
     raise ConfigError(

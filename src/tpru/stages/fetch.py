@@ -71,8 +71,8 @@ def main(run: Run) -> None:
     source = TypeAdapter(Source).validate_python({**run.config["source"], "extract": {}, "shards": 1})
     assert source.fetch is not None
     offer = offered(source.fetch)
-    if offer.licence or offer.gated:
-        # What the hub says of itself; what is known without it was checked with the configuration.
+    if source.fetch.kind == "hub":
+        # It says of itself under which terms it is; what is known without asking was checked before.
         licence = offer.licence or source.licence
         check_accepted(name, licence, offer.terms, offer.gated, source.fetch.accept_licence)
     unpack = source.fetch.kind != "pinned" and source.fetch.unpack
