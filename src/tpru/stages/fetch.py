@@ -51,8 +51,7 @@ def settle(source: Source, offer: Offer, name: str, unpack: bool) -> tuple[list[
     if not files:
         raise EmptySourceError(f"the origin of {name} has no file that matches; correct fetch.files")
     came, there = 0, set[str]()
-    cache.root().mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache.root(), prefix=".settle-") as folder:
+    with tempfile.TemporaryDirectory(prefix="tpru-fetch-") as folder:
         # What is in an archive shows only when it is there.
         while new := sorted((set(files) if unpack else needed(source, list(files), Path(folder))) - there):
             wanted = [files[path] for path in new]
@@ -60,7 +59,9 @@ def settle(source: Source, offer: Offer, name: str, unpack: bool) -> tuple[list[
             say(f"{len(new)} file(s) of {name} needed, {size / 1e6:,.1f} MB")
             came += offer.bring(wanted, name)
             for file in wanted:
-                cache.link(file.cached, Path(folder) / file.path)
+                place = Path(folder) / file.path
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.symlink_to(file.cached)
             there |= set(new)
     return [files[path] for path in sorted(there)], came
 

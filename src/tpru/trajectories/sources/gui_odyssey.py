@@ -48,7 +48,7 @@ def read(name: str, config: GuiOdysseySource) -> SourceData:
         EmptySourceError: there is no episode.
     """
     root = Path(config.path)
-    found = _taken(name, config, _Screens(root / "screenshots").find)
+    found = _taken(name, config, _annotations(root), _Screens(root / "screenshots").find)
     found = without_test_groups(found)
     if not found:
         raise EmptySourceError(
@@ -67,15 +67,15 @@ def screens_needed(config: GuiOdysseySource) -> set[str]:
         ManifestError: a JSON file is missing or malformed.
         SplitError: an episode stands in both lists of the split.
     """
-    found = _taken("", config, lambda name, _: name)
+    found = _taken("", config, _annotations(Path(config.path)), lambda name, _: name)
     return {screen for trajectory in found for screen in trajectory.media.files}
 
 
-def _taken(name: str, config: GuiOdysseySource, find: Callable[[str, str], str]) -> list[Trajectory]:
+def _taken(
+    name: str, config: GuiOdysseySource, paths: list[Path], find: Callable[[str, str], str]
+) -> list[Trajectory]:
     """The first episodes that the configuration takes; ``find`` tells where a screen lies."""
-    root = Path(config.path)
-    paths = _annotations(root)
-    sides = _sides(root, config.split) if config.split else {}
+    sides = _sides(Path(config.path), config.split) if config.split else {}
     found: list[Trajectory] = []
     if config.split:
         inside = [path for path in paths if path.name in sides]
