@@ -1,6 +1,7 @@
 """The benchmark's clock, its table, and that both trainers do the work it says."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 import torch
 
 from tpru.bench import clock as clock_module
+from tpru.bench import evaluation
 from tpru.bench.clock import Clock, PeakMemory
 from tpru.bench.geometries import GEOMETRIES, make_items, make_model
 from tpru.bench.grpo import PHASES, Measured, compare, table
@@ -80,3 +82,23 @@ def test_a_geometry_has_the_pictures_it_says() -> None:
     seen = processor.image_processor([pictures["0/0"]], return_tensors="pt")["image_grid_thw"]
     assert seen.tolist() == [[1, SMALL.side // 14, SMALL.side // 14]]
     assert not any(p.requires_grad for p in model.model.visual.parameters())
+
+
+def test_both_ways_of_answering_take_turns_and_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    hand = Time()
+    monkeypatch.setattr(evaluation, "time", hand)
+    order: list[str] = []
+
+    def way(name: str, seconds: float, last: str) -> Any:
+        def answer(part: Sequence[int]) -> list[str]:
+            order.append(name)
+            hand.now += seconds * len(part)
+            return [last if k == 4 else f"answer {k}" for k in part]
+
+        return answer
+
+    items: Any = range(5)
+    found = evaluation.race(items, way("slow", 3.0, "C"), way("fast", 1.0, "D"), turn=2)
+    assert order == ["slow", "fast", "fast", "slow", "slow", "fast"]
+    assert found == evaluation.Raced([6.0, 6.0, 3.0], [2.0, 2.0, 1.0], 5, 4)
+    assert found.ratio == 3.0
