@@ -33,9 +33,10 @@ onerror:
     pipeline.on_end(PLAN, succeeded=False)
 
 
-# What comes from a hub is fetched where there is network: by the driver.
+# What comes from elsewhere is fetched where there is network: by the driver.
 localrules:
     all,
+    fetch,
     processor,
     base_model,
 

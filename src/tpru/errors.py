@@ -93,3 +93,9 @@ class EngineError(TpruError):
     """The engine that samples completions does not have the weights that train."""
 
     exit_code = 23
+
+
+class FetchError(TpruError):
+    """Data cannot be fetched: unreachable, closed, or not what was pinned."""
+
+    exit_code = 24

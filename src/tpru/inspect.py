@@ -32,11 +32,11 @@ from tpru.reporting.contents import (
 )
 from tpru.run import Run, Upstream, execute
 from tpru.runtime import progress
-from tpru.stages import download, extract
+from tpru.stages import download, extract, fetch
 from tpru.store import FrameStore, read_records
 from tpru.trajectories.media import EmbeddedParquet
 
-STAGES = {"download": download.main, "extract": extract.main}
+STAGES = {"fetch": fetch.main, "download": download.main, "extract": extract.main}
 
 
 def finished(folder: Path, unit: str) -> Upstream | None:
@@ -111,14 +111,19 @@ def made_by(overrides: list[str]) -> list[tuple[Path, str, tuple[str, ...]]]:
     rest = [text for text in overrides if not text.startswith(("experiment=", "name="))]
     config = compose(given["experiment"], rest)
     unit = (config.unit or "extract").split("/")
-    if unit[0] not in STAGES or len(unit) > 2 or (unit[1:] and unit[1] not in config.sources):
+    if (
+        unit[0] not in ("download", "extract")
+        or len(unit) > 2
+        or (unit[1:] and unit[1] not in config.sources)
+    ):
         raise ConfigError(
             f"unit={config.unit} is not download/NAME or extract/NAME of a source in {sorted(config.sources)}"
         )
     stages = ["download", *(["extract"] if unit[0] == "extract" else [])]
     out: list[tuple[Path, str, tuple[str, ...]]] = []
     for name in unit[1:] or sorted(config.sources):
-        values = [unit_config(config, f"{stage}/{name}") for stage in stages]
+        first = ["fetch"] if config.sources[name].fetch else []
+        values = [unit_config(config, f"{stage}/{name}") for stage in (*first, *stages)]
         folder = Path("results") / config.name
         if all(_stands(folder, value) for value in values):
             out.append((folder, name, ()))
@@ -148,7 +153,7 @@ def _make(name: str, values: list[dict[str, Any]]) -> tuple[str, ...]:
         try:
             execute(stage, work, made)
         except EmptySourceError as error:
-            if stage == "download":
+            if stage != "extract":
                 raise
             return (str(error),)
     return ()

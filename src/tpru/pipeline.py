@@ -30,7 +30,7 @@ from tpru.config.compose import (
     unit_names,
 )
 from tpru.config.devices import passes_per_update
-from tpru.config.schema import Config
+from tpru.config.schema import Config, UrlsFetch
 from tpru.errors import ConfigError, TpruError
 from tpru.files import read_json, short_hash, write_json, written_whole
 from tpru.runtime import PLANNED_VARIABLE
@@ -109,6 +109,15 @@ class Plan:
             return [self.path(f"{name}/run.json") for name in shard_names(whole, self.shards.get(whole, 1))]
 
         return files
+
+    def fetched(self, wildcards: Any) -> list[str]:
+        """``run.json`` of the stage that fetches a source, or nothing where its data are the user's."""
+        return self.only_in_dag(f"fetch/{wildcards.source}")
+
+    def url_list(self, wildcards: Any) -> list[str]:
+        """The file with the URLs of a source, which is read anew when it changes; often none."""
+        fetch = self.config.sources[wildcards.source].fetch
+        return [fetch.list] if isinstance(fetch, UrlsFetch) and isinstance(fetch.list, str) else []
 
     def external_benchmarks(self) -> list[str]:
         """``run.json`` of every external benchmark."""
@@ -199,7 +208,9 @@ def chosen_shards(config: Config) -> dict[str, int]:
     configured = shard_numbers(config)
     for source in config.sources:
         reads: dict[str, str] = {}
-        for unit in (f"download/{source}", f"extract/{source}"):
+        for unit in (f"fetch/{source}", f"download/{source}", f"extract/{source}"):
+            if unit.startswith("fetch/") and not config.sources[source].fetch:
+                continue
             folder = Path("results") / config.name / unit
             record = _standing(folder, unit_config(config, unit), reads)
             reads = {unit: record["fingerprint"] if record else ""}

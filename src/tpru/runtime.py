@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tqdm import tqdm
 
@@ -41,6 +41,19 @@ def progress(values: Iterable[Value], what: str, total: int | None = None) -> It
             mininterval=0.2 if interactive else 5.0,
             ncols=100,
         )
+    )
+
+
+def byte_progress(total: int, what: str) -> "tqdm[Any]":
+    """A progress bar of bytes, to be updated and closed by its user."""
+    interactive = sys.stderr.isatty()
+    return tqdm(
+        desc=what,
+        total=total or None,
+        unit="B",
+        unit_scale=True,
+        mininterval=0.2 if interactive else 5.0,
+        ncols=100,
     )
 
 

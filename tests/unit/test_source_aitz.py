@@ -49,7 +49,7 @@ def write_episode(
 
 
 def read(root: Path, **changes: Any) -> list[Trajectory]:
-    values = {"scenario": "gui", "licence": "l", "citation": "c", "extract": {}, "shards": 1}
+    values = {"scenario": "gui", "licence": "l", "citation": "c", "extract": {}, "shards": 1, "fetch": None}
     values |= {"kind": "aitz", "path": str(root), "max_episodes": 0, "skip_short": False, "own_split": False}
     data = aitz.read("zoo", AitzSource.model_validate({**values, **changes}))
     found = [entry.trajectory for entry in data]

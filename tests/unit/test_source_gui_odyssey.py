@@ -67,7 +67,15 @@ def write_split(root: Path, split: str, train: list[str], test: list[str]) -> Pa
 
 
 def read(root: Path, **changes: Any) -> list[Trajectory]:
-    values = {"scenario": "gui", "licence": "l", "citation": "c", "extract": {}, "shards": 1, "split": ""}
+    values = {
+        "scenario": "gui",
+        "licence": "l",
+        "citation": "c",
+        "extract": {},
+        "shards": 1,
+        "fetch": None,
+        "split": "",
+    }
     values |= {"kind": "gui_odyssey", "path": str(root), "max_episodes": 0, "group": "apps"}
     values |= {"skip_short": False, "keep_given_up": False, **changes}
     return [entry.trajectory for entry in gui_odyssey.read("odd", GuiOdysseySource.model_validate(values))]

@@ -98,6 +98,7 @@ def config(sets: Path, **changes: Any) -> LdrawSource:
         "citation": "c",
         "extract": {},
         "shards": 1,
+        "fetch": None,
         "path": str(sets / "models"),
         "parts": str(sets / "ldraw"),
         "size": 64,

@@ -48,7 +48,14 @@ def write_poses(folder: Path, rows: list[Row], kind: str = "json") -> Path:
 
 
 def read(root: Path, **changes: Any) -> list[Trajectory]:
-    values = {"scenario": "navigation", "licence": "l", "citation": "c", "extract": {}, "shards": 1}
+    values = {
+        "scenario": "navigation",
+        "licence": "l",
+        "citation": "c",
+        "extract": {},
+        "shards": 1,
+        "fetch": None,
+    }
     values |= {"kind": "observations", "path": str(root), "max_episodes": 0, "up": "z", "min_turn": 15}
     values |= {"heading": "counter_clockwise", "min_way": 0.3, **changes}
     return [entry.trajectory for entry in observations.read("own", ObservationsSource.model_validate(values))]

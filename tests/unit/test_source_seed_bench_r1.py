@@ -63,7 +63,7 @@ def cut(root: Path, record: dict[str, Any], rate: Fraction = Fraction(50), first
 def read_all(root: Path, *records: Any, name: str = "training.jsonl", **changes: Any) -> SourceData:
     if records:
         write(root / name, list(records))
-    values = {"scenario": "robot", "licence": "l", "citation": "c", "extract": {}, "shards": 1}
+    values = {"scenario": "robot", "licence": "l", "citation": "c", "extract": {}, "shards": 1, "fetch": None}
     values |= {"kind": "seed_bench_r1", "path": str(root), "annotations": [name], "footage": "clips"}
     values |= {"videos": str(root / "videos"), "max_episodes": 0, "group": "video", "skip_missing": False}
     return seed_bench_r1.read("seed", SeedBenchR1Source.model_validate(values | changes))

@@ -81,7 +81,7 @@ def key(number: int, shard: int = 14, dataset: str = "bridge") -> str:
 
 
 def read(root: Path, **changes: Any) -> list[Trajectory]:
-    values = {"scenario": "robot", "licence": "l", "citation": "c", "extract": {}, "shards": 1}
+    values = {"scenario": "robot", "licence": "l", "citation": "c", "extract": {}, "shards": 1, "fetch": None}
     values |= {"kind": "sharerobot", "path": str(root / "planning"), "images": str(root / "images")}
     values |= {"max_episodes": 0, "group": "goal", "own_split": False, **changes}
     return [entry.trajectory for entry in sharerobot.read("share", ShareRobotSource.model_validate(values))]

@@ -42,6 +42,7 @@ def source(**changes: Any) -> SimulatedSource:
         "citation": "nobody",
         "extract": {},
         "shards": 1,
+        "fetch": None,
         "episodes": LevelCounts(L1=5, L2=2, L3=3),
         "size": 112,
         "first_seed": 10,

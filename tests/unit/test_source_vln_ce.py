@@ -65,7 +65,14 @@ def write_scenes(root: Path, *names: str) -> None:
 
 
 def config(root: Path, **changes: Any) -> VlnCeSource:
-    values = {"scenario": "navigation", "licence": "l", "citation": "c", "extract": {}, "shards": 1}
+    values = {
+        "scenario": "navigation",
+        "licence": "l",
+        "citation": "c",
+        "extract": {},
+        "shards": 1,
+        "fetch": None,
+    }
     values |= {"kind": "vln_ce", "path": str(root), "files": ["train/train.json.gz"], "language": "en"}
     values |= {"scenes": str(root / "scenes"), "max_episodes": 0, "max_per_path": 1, "skip_missing": False}
     values |= {"size": 56, "field": 90, "eye": 1.25, "min_turn": 30, "min_way": 0.5, "jpeg_quality": 95}

@@ -91,10 +91,11 @@ def config_error(error: ValidationError) -> ConfigError:
 
 
 def _written(location: tuple[int | str, ...]) -> str:
-    """A location as the key in ``conf/``: pydantic puts the kind of a source or benchmark behind its name."""
+    """A location as the key in ``conf/``: pydantic adds the kind of a source, a benchmark and a fetch."""
     parts = [str(part) for part in location]
     if parts[:1] in (["sources"], ["benchmarks"]):
         del parts[2:3]
+        del parts[3 : 3 + (parts[2:3] == ["fetch"])]
     return ".".join(parts) or "(several groups)"
 
 
@@ -102,6 +103,7 @@ def unit_names(config: Config) -> list[str]:
     """All units of an experiment in the order of the DAG, without shards and those that run on request."""
     models = [f"evaluate/{m}/{b}" for m in asked_models(config) for b in config.benchmarks]
     return [
+        *(f"fetch/{s}" for s, values in config.sources.items() if values.fetch),
         *(f"download/{s}" for s in config.sources),
         *(f"extract/{s}" for s in config.sources),
         "describe",
@@ -174,9 +176,10 @@ def unit_config(config: Config, unit: str) -> dict[str, Any]:
         },
         "audit": {"audit": whole["audit"]},
     }
-    if stage == "download":
+    if stage in ("fetch", "download"):
         source = {k: v for k, v in whole["sources"][rest].items() if k not in ("extract", "shards")}
-        parts["download"] = {"source": source}
+        fetched = source.pop("fetch") if stage == "download" else None
+        parts[stage] = {"source": source} | ({"fetched": True} if fetched else {})
     elif stage == "extract":
         merged = {**whole["extract"], **whole["sources"][rest]["extract"]}
         parts["extract"] = {"extract": ExtractConfig(**merged).model_dump(mode="json")}

@@ -6,10 +6,13 @@ default could hide, so there are none: every value stands in ``conf/`` beside it
 """
 
 import re
+from pathlib import PurePosixPath
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from tpru.acquisition.pinned import check_accepted, pinned, require_commit
+from tpru.errors import ConfigError
 from tpru.records import SPLITS, TASKS, Level, Scenario, Split
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -51,9 +54,54 @@ class ExtractConfig(Strict):
         return self
 
 
-class SourceBase(Strict):
-    """What every source has: ``extract`` overrides the extract group for this source alone."""
+class PinnedFetch(Strict):
+    """conf/fetch/pinned.yaml: an origin of the table in src/tpru/acquisition/pinned.py."""
 
+    kind: Literal["pinned"]
+    origin: str
+    revision: str
+    accept_licence: str
+
+
+class RepoFetch(Strict):
+    """conf/fetch/hub.yaml, github.yaml and bucket.yaml: an origin that lists its files."""
+
+    kind: Literal["hub", "github", "bucket"]
+    repo: Annotated[str, Field(pattern=r"^[\w.-]+(/[\w.-]+)*$")]
+    revision: str
+    files: Annotated[tuple[str, ...], Field(min_length=1)]
+    unpack: bool
+    accept_licence: str
+
+    @model_validator(mode="after")
+    def _commit(self) -> "RepoFetch":
+        try:
+            if self.kind != "bucket":
+                require_commit(self.kind, self.repo, self.revision)
+        except ConfigError as error:
+            raise ValueError(str(error)) from error
+        return self
+
+
+class UrlsFetch(Strict):
+    """conf/fetch/urls.yaml: a list of URLs, in a file or as it stands."""
+
+    kind: Literal["urls"]
+    list: str | tuple[str, ...]
+    unpack: bool
+    accept_licence: str
+
+
+Fetch = Annotated[PinnedFetch | RepoFetch | UrlsFetch, Field(discriminator="kind")]
+
+
+class SourceBase(Strict):
+    """What every source has: ``extract`` overrides the extract group for this source alone.
+
+    With ``fetch`` its data are fetched, and what ``paths`` names is relative to what came.
+    """
+
+    paths: ClassVar[tuple[str, ...]] = ("path",)
     # Whether its download computes something that several jobs can share; else it only lists what is there.
     sharded_download: ClassVar[bool] = False
 
@@ -62,6 +110,7 @@ class SourceBase(Strict):
     citation: str
     extract: dict[str, Any]
     shards: Positive
+    fetch: Fetch | None
 
 
 class LevelCounts(Strict):
@@ -75,6 +124,7 @@ class LevelCounts(Strict):
 class SimulatedSource(SourceBase):
     """conf/source/simulated_*.yaml: an embedded simulator."""
 
+    paths: ClassVar[tuple[str, ...]] = ()
     sharded_download: ClassVar[bool] = True
 
     kind: Literal["simulated"]
@@ -114,6 +164,7 @@ class ScreenAgentSource(SourceBase):
 class LdrawSource(SourceBase):
     """conf/source/ldraw.yaml: building sets as LDraw models, built step by step."""
 
+    paths: ClassVar[tuple[str, ...]] = ("path", "parts")
     sharded_download: ClassVar[bool] = True
 
     kind: Literal["ldraw"]
@@ -150,6 +201,8 @@ class GuiOdysseySource(SourceBase):
 
 class ShareRobotSource(SourceBase):
     """conf/source/sharerobot.yaml: the planning episodes of ShareRobot."""
+
+    paths: ClassVar[tuple[str, ...]] = ("path", "images")
 
     kind: Literal["sharerobot"]
     path: str
@@ -188,6 +241,8 @@ class RldsSource(SourceBase):
 class AndroidControlSource(SourceBase):
     """conf/source/android_control.yaml: AndroidControl as published, in GZIP TFRecord files."""
 
+    paths: ClassVar[tuple[str, ...]] = ("path", "split_file")
+
     kind: Literal["android_control"]
     path: str
     split_file: str
@@ -200,6 +255,8 @@ class AndroidControlSource(SourceBase):
 
 class AitwSource(SourceBase):
     """conf/source/aitw.yaml: a part of Android in the Wild as published, in GZIP TFRecord files."""
+
+    paths: ClassVar[tuple[str, ...]] = ("path", "split_file")
 
     kind: Literal["aitw"]
     path: str
@@ -215,6 +272,7 @@ class AitwSource(SourceBase):
 class VlnCeSource(SourceBase):
     """conf/source/vln_ce.yaml: paths of R2R and RxR, rendered by habitat-sim."""
 
+    paths: ClassVar[tuple[str, ...]] = ("path", "scenes")
     sharded_download: ClassVar[bool] = True
 
     kind: Literal["vln_ce"]
@@ -235,6 +293,8 @@ class VlnCeSource(SourceBase):
 
 class SeedBenchR1Source(SourceBase):
     """conf/source/seed_bench_r1.yaml: narrated steps of egocentric videos (SEED-Bench-R1, EgoPlan)."""
+
+    paths: ClassVar[tuple[str, ...]] = ("path", "videos")
 
     kind: Literal["seed_bench_r1"]
     path: str
@@ -800,6 +860,7 @@ class Config(Strict):
             raise ValueError("benchmarks is empty: add one, e.g. `- /benchmark@benchmarks.heldout: heldout`")
         for name, source in self.sources.items():
             _check_extract_overrides(name, source, self.extract)
+            _check_fetch(name, source)
         if "base" not in self.evaluate.models:
             raise ValueError("evaluate.models must hold `base`: every comparison starts from it")
         taken = [n for n in self.endpoints if n in get_args(ModelName) or BASELINE.fullmatch(n)]
@@ -824,3 +885,26 @@ def _check_extract_overrides(name: str, source: SourceBase, extract: ExtractConf
             for p in error.errors()
         ]
         raise ValueError("; ".join(problems)) from error
+
+
+def _check_fetch(name: str, source: Source) -> None:
+    """What can be known of a fetched source before anything is fetched: its paths, origin and terms."""
+    fetch = source.fetch
+    if fetch is None:
+        return
+    if isinstance(source, SimulatedSource):
+        raise ValueError(f"sources.{name}.fetch: a simulator has nothing to fetch; set it to null")
+    for key in source.paths:
+        path = PurePosixPath(getattr(source, key))
+        if path.is_absolute() or ".." in path.parts:
+            raise ValueError(
+                f"sources.{name}.{key} ({str(path)!r}) must be relative to what is fetched ('.' is all of it)"
+            )
+    try:
+        if isinstance(fetch, PinnedFetch):
+            at = pinned(fetch.origin, fetch.revision)
+            check_accepted(name, at.licence, at.terms, at.gated, fetch.accept_licence)
+        elif fetch.kind != "hub":  # the hub says itself under which terms: when it is asked
+            check_accepted(name, source.licence, "", False, fetch.accept_licence)
+    except ConfigError as error:
+        raise ValueError(f"sources.{name}.fetch: {error}") from error

@@ -19,7 +19,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import urllib3
 from PIL import Image
@@ -27,16 +26,14 @@ from PIL import Image
 from tpru.errors import EndpointError
 from tpru.files import canonical_json, read_json, sha256_bytes, write_json
 from tpru.store import encode_jpeg
+from tpru.web import CONNECT_S, LONGEST_WAIT_S, TRY_AGAIN, pool
 
 URL_VARIABLE = "TPRU_ENDPOINT_URL"
 KEY_VARIABLE = "TPRU_ENDPOINT_KEY"
 # Answers outlive the stages that asked: whatever is changed back or run again costs nothing.
 CACHE = Path("results/endpoint_cache")
-TRY_AGAIN = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 # The request itself is not accepted (too long, turned away by a content filter); others may be.
 REFUSED = frozenset({400, 413, 422})
-LONGEST_WAIT_S = 300
-CONNECT_S = 15.0
 JPEG_QUALITY = 90
 
 Message = dict[str, Any]
@@ -220,15 +217,6 @@ def address(name: str = "") -> tuple[str, str]:
         raise EndpointError(f"{url_variable} is {base!r}; it must begin with http:// or https://")
     url = base if base.endswith("/chat/completions") else f"{base}/chat/completions"
     return url, os.environ.get(key_variable, "").strip()
-
-
-def pool(url: str) -> urllib3.PoolManager:
-    """Connections to a server, through the proxy of the machine where one is set for it."""
-    parts = urlsplit(url)
-    proxy = getproxies().get(parts.scheme)
-    if proxy and not proxy_bypass(parts.hostname or ""):
-        return urllib3.ProxyManager(proxy, maxsize=64)
-    return urllib3.PoolManager(maxsize=64)
 
 
 def picture(image: Image.Image, max_side: int) -> Message:

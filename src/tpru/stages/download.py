@@ -10,6 +10,7 @@ from its shards in place of the source, and all else is the same: the files, and
 Everything that can be checked without decoding videos is checked here, before anything is computed.
 """
 
+import os
 import shutil
 from collections import Counter
 from collections.abc import Iterator
@@ -20,8 +21,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import TypeAdapter
 
+from tpru.acquisition.cache import CACHE_VARIABLE
 from tpru.config.schema import Source
-from tpru.errors import EmptySourceError, SplitError
+from tpru.errors import EmptySourceError, SplitError, UpstreamError
 from tpru.files import written_whole
 from tpru.records import FrameState, Trajectory
 from tpru.run import Run, Upstream, say, stage
@@ -53,8 +55,8 @@ MEDIA = pa.schema([("trajectory_id", pa.string()), ("frames", pa.list_(pa.binary
 
 def read_source(run: Run, name: str, shard: Shard) -> SourceData:
     """The trajectories of a shard of the configured source."""
-    config = TypeAdapter(Source).validate_python({**run.config["source"], "extract": {}, "shards": 1})
-    values = {"name": name, **config.model_dump(exclude={"kind", "extract", "shards"})}
+    config = local_source(run, name)
+    values = {"name": name, **config.model_dump(exclude={"kind", "extract", "shards", "fetch"})}
     if config.kind == "simulated":
         return simulated.read(name, config, run.seed, threads(), shard)
     if config.kind == "ldraw":
@@ -89,6 +91,27 @@ def read_source(run: Run, name: str, shard: Shard) -> SourceData:
     return episodes.read(episodes.EpisodesConfig(**values))
 
 
+def local_source(run: Run, name: str) -> Source:
+    """The configured source; where its data were fetched, with its paths in what was fetched.
+
+    Raises:
+        UpstreamError: they were not, or this machine does not see the cache that they are in.
+    """
+    source = {**run.config["source"], "extract": {}, "shards": 1, "fetch": None}
+    config: Source = TypeAdapter(Source).validate_python(source)
+    if "fetched" not in run.config:
+        return config
+    data = run.upstream(f"fetch/{name}").folder / "data"
+    if not data.exists():
+        raise UpstreamError(
+            f"{data} leads to {data.readlink()}, which {os.uname().nodename} does not see. Set "
+            f"{CACHE_VARIABLE} to a folder on a file system that all nodes share, delete "
+            f"{data.with_name('run.json')} and repeat the command"
+        )
+    given = {key: getattr(config, key) for key in config.paths}
+    return config.model_copy(update={key: str(data / path) for key, path in given.items() if path})
+
+
 def gather(run: Run, of: int) -> SourceData:
     """What the shards of a unit made, in their order; memory holds one trajectory at a time."""
     made = [run.upstream(unit) for unit in shard_names(run.unit, of)]
@@ -119,6 +142,8 @@ def main(run: Run) -> None:
     unit, shard = split_name(run.unit)
     name = unit.split("/")[1]
     gathers = shard == WHOLE and shards() > 1
+    if gathers and "fetched" in run.config:
+        run.upstream(f"fetch/{name}")  # what the shards read
     data = gather(run, shards()) if gathers else read_source(run, name, shard)
     kept: list[Trajectory] = []
 

@@ -5,7 +5,7 @@ A step holds a screen and what was then done on it, so its words belong to the n
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -48,9 +48,34 @@ def read(name: str, config: GuiOdysseySource) -> SourceData:
         EmptySourceError: there is no episode.
     """
     root = Path(config.path)
-    paths = _annotations(root)
-    sides = _sides(root, config.split) if config.split else {}
-    screens = _Screens(root / "screenshots")
+    found = _taken(name, config, _annotations(root), _Screens(root / "screenshots").find)
+    found = without_test_groups(found)
+    if not found:
+        raise EmptySourceError(
+            f"{root} holds no episode of GUI-Odyssey that the configuration takes; expected "
+            "annotations/*.json and screenshots/: correct `path`, or let more through (split, keep_given_up)"
+        )
+    for trajectory in found:
+        check_ends(trajectory.media)
+    return SourceData([SourceTrajectory(t) for t in found], config.licence, config.citation, len(found))
+
+
+def screens_needed(config: GuiOdysseySource) -> set[str]:
+    """Names of the screens of the episodes that :func:`read` takes; annotations and splits are there.
+
+    Raises:
+        ManifestError: a JSON file is missing or malformed.
+        SplitError: an episode stands in both lists of the split.
+    """
+    found = _taken("", config, _annotations(Path(config.path)), lambda name, _: name)
+    return {screen for trajectory in found for screen in trajectory.media.files}
+
+
+def _taken(
+    name: str, config: GuiOdysseySource, paths: list[Path], find: Callable[[str, str], str]
+) -> list[Trajectory]:
+    """The first episodes that the configuration takes; ``find`` tells where a screen lies."""
+    sides = _sides(Path(config.path), config.split) if config.split else {}
     found: list[Trajectory] = []
     if config.split:
         inside = [path for path in paths if path.name in sides]
@@ -61,17 +86,9 @@ def read(name: str, config: GuiOdysseySource) -> SourceData:
     for path in paths:
         if config.max_episodes and len(found) == config.max_episodes:
             break
-        if trajectory := _trajectory(name, config, path, screens, sides.get(path.name, "")):
+        if trajectory := _trajectory(name, config, path, find, sides.get(path.name, "")):
             found.append(trajectory)
-    found = without_test_groups(found)
-    if not found:
-        raise EmptySourceError(
-            f"{root} holds no episode of GUI-Odyssey that the configuration takes; expected "
-            "annotations/*.json and screenshots/: correct `path`, or let more through (split, keep_given_up)"
-        )
-    for trajectory in found:
-        check_ends(trajectory.media)
-    return SourceData([SourceTrajectory(t) for t in found], config.licence, config.citation, len(found))
+    return found
 
 
 def _annotations(root: Path) -> list[Path]:
@@ -115,7 +132,7 @@ class _Screens:
 
 
 def _trajectory(
-    name: str, config: GuiOdysseySource, path: Path, screens: _Screens, side: Any
+    name: str, config: GuiOdysseySource, path: Path, find: Callable[[str, str], str], side: Any
 ) -> Trajectory | None:
     """The episode of an annotation file; None where the configuration leaves it out."""
     episode = load_json(path)
@@ -132,7 +149,7 @@ def _trajectory(
         )
     goal = field(task, "instruction", str, str(path))
     files = [
-        screens.find(field(step, "screenshot", str, f"{path}, step {k}"), f"{path}, step {k}")
+        find(field(step, "screenshot", str, f"{path}, step {k}"), f"{path}, step {k}")
         for k, step in enumerate(steps)
     ]
     return Trajectory(

@@ -47,8 +47,8 @@ class _Dataset:
     camera: str
     is_video: bool
 
-    def file(self, template: str, episode: dict[str, Any], kind: str) -> Path:
-        """Path of an episode's ``data`` or video file, which must be there."""
+    def place(self, template: str, episode: dict[str, Any]) -> Path:
+        """Path of an episode's ``data`` or video file, relative to the dataset."""
         index = episode["episode_index"]
         prefix = "data" if template == "data_path" else f"videos/{self.camera}"
         fields = {
@@ -67,7 +67,12 @@ class _Dataset:
             ) from error
         if path.is_absolute() or ".." in path.parts:
             raise ManifestError(f"{template} in {self.root}/meta/info.json leads outside the dataset")
-        _check_file(self.root / path, f"the {kind} of episode {index}")
+        return path
+
+    def file(self, template: str, episode: dict[str, Any], kind: str) -> Path:
+        """The same, which must be there."""
+        path = self.place(template, episode)
+        _check_file(self.root / path, f"the {kind} of episode {episode['episode_index']}")
         return path
 
 
@@ -90,6 +95,18 @@ def read(config: LeRobotConfig) -> SourceData:
     for episode in episodes:
         dataset.file("data_path", episode, "data file")
     return SourceData(_Embedded(dataset, planned), config.licence, config.citation, len(planned))
+
+
+def files_needed(config: LeRobotConfig) -> set[str]:
+    """Paths, relative to the dataset, of the files besides ``meta/`` that :func:`read` opens; meta is there.
+
+    Raises:
+        ManifestError: meta is missing or contradicts itself, or the camera is unknown.
+    """
+    dataset = _dataset(config)
+    template = "video_path" if dataset.is_video else "data_path"
+    episodes = _episodes(dataset)[: config.max_episodes or None]
+    return {dataset.place(template, episode).as_posix() for episode in episodes}
 
 
 def _check_file(path: Path, what: str) -> None:

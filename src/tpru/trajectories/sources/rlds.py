@@ -6,6 +6,7 @@ episode are flattened: ``steps/observation/image`` is a list of encoded pictures
 """
 
 import json
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate
@@ -19,6 +20,7 @@ from tpru.trajectories.sources.public_data import LeftOut, check_picture, taken
 from tpru.trajectories.sources.reading import same_words
 from tpru.trajectories.tfrecord import Example, check_file, parse_example, read_records
 
+LOG = logging.getLogger(__name__)
 TEMPLATE = "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}"
 LANGUAGE = (
     "steps/language_instruction",
@@ -83,12 +85,12 @@ def read(config: RldsConfig) -> SourceData:
     if config.scenario not in SCENARIOS:
         raise ManifestError(f"the scenario is {config.scenario!r}; expected one of {SCENARIOS}")
     root = Path(config.path)
-    shards = _shards(root, config.split)
-    dataset = _Dataset(tuple(shards), *_keys(root, config))
+    listed = shards_of(root, config.split)
+    dataset = _Dataset(tuple(listed), *_keys(root, config))
     if not dataset.total:
         raise EmptySourceError(f"the split {config.split!r} of {root} has no episodes; choose another one")
-    before = accumulate((length for _, length in shards), initial=0)
-    for (path, _), count in zip(shards, before, strict=False):
+    before = accumulate((length for _, length in listed), initial=0)
+    for (path, _), count in zip(listed, before, strict=False):
         if not config.max_episodes or count < config.max_episodes:
             check_file(path)
     total = min(dataset.total, config.max_episodes or dataset.total)
@@ -107,8 +109,12 @@ def _json(path: Path) -> dict[str, Any]:
         raise ManifestError(f"{path} is not a JSON object ({error}); restore it") from error
 
 
-def _shards(root: Path, split: str) -> list[tuple[Path, int]]:
-    """Paths of the shards of a split and the number of episodes in each."""
+def shards_of(root: Path, split: str) -> list[tuple[Path, int]]:
+    """Paths of the shards of a split and the number of episodes in each.
+
+    Raises:
+        ManifestError: ``dataset_info.json`` is missing or malformed, or has no such split.
+    """
     path = root / "dataset_info.json"
     info = _json(path)
     try:
@@ -207,6 +213,12 @@ class _Episodes:
         keys = frozenset((self.dataset.camera, self.dataset.language))
         first = 0
         for path, length in self.dataset.shards:
+            if self.config.max_episodes and not path.is_file():
+                # As many episodes are there, but some of them were left out: the rest was not copied.
+                LOG.warning(
+                    "source %s: %s is not there; only what is before it is read", self.config.name, path
+                )
+                return
             found = 0
             for record in read_records(path):
                 yield first + found, parse_example(record, keys)
