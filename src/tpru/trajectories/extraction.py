@@ -1,26 +1,28 @@
 """From a trajectory to sequences of key frames whose order can be decided."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
 from tpru.config.schema import ExtractConfig
 from tpru.files import sha256_bytes
 from tpru.records import KeyFrame, Sequence, Trajectory
-from tpru.store import encode_jpeg
-from tpru.trajectories.media import RawFrame
-from tpru.trajectories.signature import Signature, change, signature
+from tpru.trajectories.frames import Encoder, RawFrame
+from tpru.trajectories.signature import CELLS, Signature, alike, change
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A frame that differs visibly from the one kept before it."""
+    """A frame that differs visibly from the one kept before it; ``encode`` makes its bytes, once."""
 
     index: int
     signature: Signature
-    encoded: bytes
+    encode: Callable[[], bytes]
     change: float
     state: str = ""
 
@@ -65,24 +67,27 @@ def extract(
         rejected["static"] += 1
     else:
         rejected["reversing"] += len(parts) - len(long_enough)
-    windows: dict[tuple[int, ...], Sequence] = {}
     pictures = {sha256_bytes(data): data for data in known.alternatives}
     alternatives = tuple(
         KeyFrame(sha256_bytes(data), a.frame, a.text, "alternative")
         for a, data in zip(trajectory.alternatives, known.alternatives, strict=True)
     )
+    windows: dict[tuple[int, ...], tuple[list[Candidate], tuple[int, ...], int]] = {}
     for part in long_enough:
         kept = thin(part, config.max_key_frames)
-        names = {c.index: sha256_bytes(c.encoded) for c in kept}
-        pictures.update({names[c.index]: c.encoded for c in kept})
         earlier = max((c.index for c in candidates if c.index < part[0].index), default=-1)
+        for positions in places(len(kept), config):
+            windows.setdefault(tuple(kept[i].index for i in positions), (kept, positions, earlier))
+    chosen = []
+    for kept, positions, earlier in _spread(list(windows.values()), config.max_sequences):
+        # Only now are pictures made: those of stretches without a chosen window never are.
+        encoded = [candidate.encode() for candidate in kept]
+        names = [sha256_bytes(data) for data in encoded]
+        pictures.update(zip(names, encoded, strict=True))
         key_frames = describe_frames(trajectory, kept, names, earlier)
-        for chosen_frames in places(len(kept), config):
-            window = tuple(key_frames[i] for i in chosen_frames)
-            outside = tuple(f for i, f in enumerate(key_frames) if i not in chosen_frames)
-            indices = tuple(f.index for f in window)
-            windows.setdefault(indices, _sequence(trajectory, window, outside, alternatives))
-    chosen = _spread(list(windows.values()), config.max_sequences)
+        window = tuple(key_frames[i] for i in positions)
+        outside = tuple(f for i, f in enumerate(key_frames) if i not in positions)
+        chosen.append(_sequence(trajectory, window, outside, alternatives))
     used = {f.frame_id for s in chosen for f in (*s.frames, *s.outside, *s.alternatives)}
     return Extraction(
         tuple(chosen),
@@ -98,43 +103,38 @@ def distinct_neighbours(
     states: dict[int, str] | None = None,
 ) -> list[Candidate]:
     """Frames that changed visibly against the last one kept; a picture file keeps its bytes."""
+    encoder = Encoder(config.jpeg_quality)
     kept: list[Candidate] = []
     for frame in frames:
-        look = signature(frame.image)
+        look = frame.look()
         difference = change(kept[-1].signature, look) if kept else 1.0
         if difference < config.min_change:
             rejected["near_identical_frames"] += 1
             continue
-        encoded = frame.encoded or encode_jpeg(frame.image, config.jpeg_quality)
         state = (states or {}).get(frame.index, "")
-        kept.append(Candidate(frame.index, look, encoded, difference, state))
+        kept.append(Candidate(frame.index, look, encoder.later(frame), difference, state))
     return kept
 
 
 def cut_reversals(candidates: list[Candidate], min_change: float) -> list[list[Candidate]]:
     """Longest stretches in which no two frames look the same.
 
-    A frame that looks like an earlier one ends its stretch; the next one begins right after that earlier
-    look, so that the way back is kept as a stretch of its own.
+    A frame that looks like an earlier one, or that a simulator says is in the same state, ends its stretch;
+    the next one begins right after that earlier look, so that the way back is kept as a stretch of its own.
     """
     parts: list[list[Candidate]] = []
+    looks = np.array([c.signature for c in candidates], np.uint8).reshape(-1, CELLS, CELLS, 3)
     start = 0
     for k, candidate in enumerate(candidates):
-        for j in range(k - 1, start - 1, -1):
-            if alike(candidates[j], candidate, min_change):
-                parts.append(candidates[start:k])
-                start = j + 1
-                break
+        same = alike(looks[start:k], candidate.signature, min_change)
+        if candidate.state:
+            same |= np.array([c.state == candidate.state for c in candidates[start:k]], np.bool_)
+        if same.any():
+            parts.append(candidates[start:k])
+            start += int(same.nonzero()[0][-1]) + 1
     if candidates:
         parts.append(candidates[start:])
     return parts
-
-
-def alike(a: Candidate, b: Candidate, min_change: float) -> bool:
-    """Whether two frames could stand in each other's place: they look the same, or show the same state."""
-    if a.state and a.state == b.state:
-        return True
-    return change(a.signature, b.signature) < min_change
 
 
 def thin(part: list[Candidate], most: int) -> list[Candidate]:
@@ -165,26 +165,27 @@ def places(n_kept: int, config: ExtractConfig) -> list[tuple[int, ...]]:
 
 
 def describe_frames(
-    trajectory: Trajectory, kept: list[Candidate], names: dict[int, str], earlier: int
+    trajectory: Trajectory, kept: list[Candidate], names: list[str], earlier: int
 ) -> tuple[KeyFrame, ...]:
     """Key frames with the text of all steps whose result first shows in them.
 
-    ``earlier`` is the index of the last distinct frame before the stretch, -1 at the start.
+    ``names`` are their frame ids; ``earlier`` is the index of the last distinct frame before the stretch,
+    -1 at the start.
     """
     frames = []
-    for position, candidate in enumerate(kept):
+    for position, (candidate, name) in enumerate(zip(kept, names, strict=True)):
         before = kept[position - 1].index if position else earlier
         texts = [s.text for s in trajectory.steps if before < s.frame <= candidate.index and s.text]
         reason = "first frame" if not position else f"{candidate.change:.1%} of cells changed"
-        frames.append(KeyFrame(names[candidate.index], candidate.index, "; ".join(texts), reason))
+        frames.append(KeyFrame(name, candidate.index, "; ".join(texts), reason))
     return tuple(frames)
 
 
-def _spread(sequences: list[Sequence], most: int) -> list[Sequence]:
-    if len(sequences) <= most:
-        return sequences
-    chosen = np.linspace(0, len(sequences) - 1, most).round().astype(int)
-    return [sequences[i] for i in sorted(set(chosen.tolist()))]
+def _spread(values: list[Value], most: int) -> list[Value]:
+    if len(values) <= most:
+        return values
+    chosen = np.linspace(0, len(values) - 1, most).round().astype(int)
+    return [values[i] for i in sorted(set(chosen.tolist()))]
 
 
 def _sequence(

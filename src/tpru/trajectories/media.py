@@ -2,30 +2,16 @@
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import av
 import pyarrow.parquet as pq
-from PIL import Image
 
 from tpru.errors import CorruptMediaError, ManifestError, TooShortError
 from tpru.records import Media, Trajectory
 from tpru.store import decode_image
-
-
-@dataclass(frozen=True)
-class RawFrame:
-    """One frame as it is read: its place in time and its picture.
-
-    ``encoded`` holds the original bytes where the source stores pictures (kept as they are, never
-    encoded again) and is None for frames decoded from a video.
-    """
-
-    index: int
-    image: Image.Image
-    encoded: bytes | None
+from tpru.trajectories.frames import PictureFrame, RawFrame, VideoFrame
 
 
 class EmbeddedFrames(Protocol):
@@ -91,7 +77,7 @@ def iter_frames(
         if index % every:
             continue
         try:
-            yield RawFrame(index, decode_image(data), data)
+            yield PictureFrame(index, decode_image(data), data)
         except (OSError, SyntaxError, ValueError) as error:
             raise CorruptMediaError(
                 f"trajectory {trajectory.trajectory_id}: the picture {name} in "
@@ -107,7 +93,7 @@ def _read_file(path: Path) -> bytes:
         raise ManifestError(f"the frame {path} does not exist") from error
 
 
-def _video_frames(trajectory_id: str, media: Media, every: int) -> Iterator[RawFrame]:
+def _video_frames(trajectory_id: str, media: Media, every: int) -> Iterator[VideoFrame]:
     """Frames of ``[start_s, end_s)`` with half a frame of tolerance; checks that all are there."""
     path = Path(media.root) / media.files[0]
     if not path.exists():
@@ -123,7 +109,7 @@ def _video_frames(trajectory_id: str, media: Media, every: int) -> Iterator[RawF
             if time >= end:
                 break
             if count % every == 0:
-                yield RawFrame(count, frame.to_image(), None)
+                yield VideoFrame(count, frame)
             count += 1
     except (av.FFmpegError, IndexError) as error:
         raise CorruptMediaError(
