@@ -82,7 +82,7 @@ def test_a_phone_video_is_turned_as_it_says(
     assert {shown.picture().size for shown in filmed(path, 96)} == {size}
 
 
-@pytest.mark.parametrize("size", [(640, 480), (1280, 720), (100, 76), (48, 64)])
+@pytest.mark.parametrize("size", [(640, 480), (1280, 720), (160, 224)])
 def test_the_look_of_a_decoded_frame_is_that_of_its_picture(size: tuple[int, int]) -> None:
     frame = VideoFrame(0, av.VideoFrame.from_image(scene(size=size)).reformat(format="yuv420p"))
     off = np.abs(frame.look().astype(int) - signature(frame.image))

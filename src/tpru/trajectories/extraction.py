@@ -2,18 +2,22 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import TypeVar
 
 import numpy as np
 
 from tpru.config.schema import ExtractConfig
 from tpru.files import sha256_bytes
-from tpru.records import KeyFrame, Sequence, Trajectory
+from tpru.records import KeyFrame, Scenario, Sequence, Trajectory
 from tpru.trajectories.frames import Encoder, RawFrame
-from tpru.trajectories.signature import CELLS, Signature, alike, change
+from tpru.trajectories.signature import CELLS, Signature, alike, change, colour_change
 
 Value = TypeVar("Value")
+
+# Of the change to a jump, the frames on both sides of it differ from each other by less than this.
+SAME_PLACE = 2 / 3
 
 
 @dataclass(frozen=True)
@@ -53,20 +57,15 @@ def extract(
 ) -> Extraction:
     """Key-frame sequences of a trajectory.
 
-    Near-identical neighbours are dropped; where the picture returns to an earlier look (A, B, A), or a
-    simulator says that it is in an earlier state, the trajectory is cut so that no part holds both; parts
-    with fewer than ``n_frames`` distinct frames are rejected. Rejections are counted as
-    ``near_identical_frames`` (frames), ``static`` (trajectories that never had enough distinct frames) and
-    ``reversing`` (parts too short after a cut).
+    Black frames, near-identical neighbours and jumps to another place are dropped; where the picture returns
+    to an earlier look (A, B, A), or a simulator says that it is in an earlier state, the trajectory is cut so
+    that no part holds both; parts with fewer than ``n_frames`` distinct frames are rejected. Rejections are
+    counted as ``black_frames``, ``near_identical_frames`` and ``jumps`` (frames), ``static`` (trajectories
+    that never had enough distinct frames) and ``reversing`` (parts too short after a cut).
     """
     rejected: Counter[str] = Counter()
-    candidates = distinct_neighbours(frames, config, rejected, known.states)
-    parts = cut_reversals(candidates, config.min_change)
-    long_enough = [part for part in parts if len(part) >= config.n_frames]
-    if len(candidates) < config.n_frames:
-        rejected["static"] += 1
-    else:
-        rejected["reversing"] += len(parts) - len(long_enough)
+    candidates = distinct_frames(frames, trajectory.scenario, config, rejected, known.states)
+    long_enough = stretches(candidates, config, rejected)
     pictures = {sha256_bytes(data): data for data in known.alternatives}
     alternatives = tuple(
         KeyFrame(sha256_bytes(data), a.frame, a.text, "alternative")
@@ -96,17 +95,48 @@ def extract(
     )
 
 
+def distinct_frames(
+    frames: Iterable[RawFrame],
+    scenario: Scenario,
+    config: ExtractConfig,
+    rejected: Counter[str],
+    states: dict[int, str] | None = None,
+) -> list[Candidate]:
+    """Frames that changed visibly against the last one kept, without jumps to another place and back."""
+    candidates = distinct_neighbours(frames, config, rejected, states)
+    return without_jumps(candidates, config.jump_change[scenario], config.min_change, rejected)
+
+
+def stretches(
+    candidates: list[Candidate], config: ExtractConfig, rejected: Counter[str]
+) -> list[list[Candidate]]:
+    """Parts of a trajectory in which every frame has one place, long enough for a sequence."""
+    parts = cut_reversals(candidates, config.min_change)
+    long_enough = [part for part in parts if len(part) >= config.n_frames]
+    if len(candidates) < config.n_frames:
+        rejected["static"] += 1
+    else:
+        rejected["reversing"] += len(parts) - len(long_enough)
+    return long_enough
+
+
 def distinct_neighbours(
     frames: Iterable[RawFrame],
     config: ExtractConfig,
     rejected: Counter[str],
     states: dict[int, str] | None = None,
 ) -> list[Candidate]:
-    """Frames that changed visibly against the last one kept; a picture file keeps its bytes."""
+    """Frames that are not black and changed visibly against the last one kept.
+
+    A picture file keeps its bytes.
+    """
     encoder = Encoder(config.jpeg_quality)
     kept: list[Candidate] = []
     for frame in frames:
         look = frame.look()
+        if look.max() < config.black:
+            rejected["black_frames"] += 1
+            continue
         difference = change(kept[-1].signature, look) if kept else 1.0
         if difference < config.min_change:
             rejected["near_identical_frames"] += 1
@@ -114,6 +144,38 @@ def distinct_neighbours(
         state = (states or {}).get(frame.index, "")
         kept.append(Candidate(frame.index, look, encoder.later(frame), difference, state))
     return kept
+
+
+def without_jumps(
+    candidates: list[Candidate], jump_change: float, min_change: float, rejected: Counter[str]
+) -> list[Candidate]:
+    """Candidates without those that differ from both neighbours far more than these from each other.
+
+    ``jump_change`` is the least share of cells that a jump changes, 0 finds none.
+    """
+    if not jump_change:
+        return candidates
+    kept: list[Candidate] = []
+    for candidate, after in zip_longest(candidates, candidates[1:]):
+        difference = change(kept[-1].signature, candidate.signature) if kept else 1.0
+        if kept and after and _is_jump(kept[-1], candidate, after, jump_change):
+            rejected["jumps"] += 1
+        elif difference < min_change:
+            # The same picture on both sides of a jump.
+            rejected["near_identical_frames"] += 1
+        else:
+            kept.append(replace(candidate, change=difference))
+    return kept
+
+
+def _is_jump(before: Candidate, candidate: Candidate, after: Candidate, jump_change: float) -> bool:
+    a, b, c = before.signature, candidate.signature, after.signature
+    # The one measure sees a fixed camera, the other one that moves.
+    for measure in (change, colour_change):
+        least = min(measure(a, b), measure(b, c))
+        if least >= jump_change and measure(a, c) < SAME_PLACE * least:
+            return True
+    return False
 
 
 def cut_reversals(candidates: list[Candidate], min_change: float) -> list[list[Candidate]]:

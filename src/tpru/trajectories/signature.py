@@ -8,6 +8,7 @@ from PIL import Image
 from scipy.spatial import cKDTree
 
 CELLS = 32
+LEVELS = 4  # of each channel, where colours are counted
 VISIBLE = 16  # of 255: above the noise of JPEG and video coding once averaged over a cell
 
 Signature = NDArray[np.uint8]
@@ -21,6 +22,19 @@ def signature(image: Image.Image) -> Signature:
 def change(a: Signature, b: Signature) -> float:
     """Share of cells whose colour differs visibly in some channel, in [0, 1]."""
     return float(_differing(a[None], b)[0]) / CELLS**2
+
+
+def colour_change(a: Signature, b: Signature) -> float:
+    """Share of cells whose colour (of 64) the other picture lacks, wherever it is; in [0, 1].
+
+    Small while a camera moves within a place, large between two places.
+    """
+    weights = np.array([LEVELS * LEVELS, LEVELS, 1])
+    counts = [
+        np.bincount((s.astype(np.int64) * LEVELS // 256 @ weights).ravel(), minlength=LEVELS**3)
+        for s in (a, b)
+    ]
+    return float(np.abs(counts[0] - counts[1]).sum()) / (2 * CELLS**2)
 
 
 def alike(many: Signature, one: Signature, below: float) -> NDArray[np.bool_]:
