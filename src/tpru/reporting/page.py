@@ -11,6 +11,7 @@ from tpru.evaluation.scoring import Comparison, Row
 from tpru.reporting import figures, tables
 from tpru.reporting.gallery import GalleryItem, gallery_view, thumbnails
 from tpru.store import FrameStore
+from tpru.trajectories.filter_audit import Tally
 
 SHEET_SIDE = 128
 
@@ -50,12 +51,14 @@ class DataCard:
     """What the items are made of.
 
     ``counts`` maps what is counted (source, scenario, task, split, letter, negative kind) to counts
-    by name; ``rejections`` maps a source to counts by reason.
+    by name; ``rejections`` maps a source to counts by reason. ``filter_audit`` says what the key-frame filter
+    made of planted defects.
     """
 
     counts: dict[str, dict[str, int]]
     rejections: dict[str, dict[str, int]]
     sources: list[SourceEntry]
+    filter_audit: list[Tally]
 
 
 @dataclass(frozen=True)
@@ -138,6 +141,7 @@ def _view(inputs: ReportInputs) -> dict[str, Any]:
         "gallery": gallery_view(inputs.gallery, inputs.frames),
         "card": inputs.data_card,
         "rejections": tables.rejection_table(inputs.data_card.rejections),
+        "filter_audit": tables.filter_table(inputs.data_card.filter_audit),
         "sheet": _sheet(inputs.contact_sheet, inputs.frames),
         "provenance": inputs.provenance,
     }

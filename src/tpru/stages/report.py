@@ -31,6 +31,7 @@ from tpru.run import Run, code, say, stage
 from tpru.stages.inputs import item_frames, items_of, sources
 from tpru.store import FrameStore, read_records
 from tpru.training.callbacks import read_log
+from tpru.trajectories.filter_audit import Tally
 
 TRAINED = ("sft", "sft_continued", "grpo", "grpo_from_base")
 Answers = dict[str, list[Prediction]]
@@ -203,7 +204,8 @@ def data_card(run: Run) -> DataCard:
         )
     counts = {k: v for k, v in synthesize["counts"].items() if k != "dropped"}
     rejections["synthesis"] = synthesize["counts"]["dropped"]
-    return DataCard(counts, rejections, entries)
+    audit = read_json(run.upstream("filter_audit").path("filter_audit.json"))
+    return DataCard(counts, rejections, entries, [Tally(**row) for row in audit])
 
 
 def training_seconds(run: Run) -> dict[str, float]:
