@@ -172,7 +172,10 @@ def _is_jump(before: Candidate, candidate: Candidate, after: Candidate, jump_cha
     a, b, c = before.signature, candidate.signature, after.signature
     # The one measure sees a fixed camera, the other one that moves.
     for measure in (change, colour_change):
-        least = min(measure(a, b), measure(b, c))
+        there = measure(a, b)
+        if there < jump_change:
+            continue
+        least = min(there, measure(b, c))
         if least >= jump_change and measure(a, c) < SAME_PLACE * least:
             return True
     return False
