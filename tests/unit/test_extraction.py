@@ -142,7 +142,7 @@ def walk(n: int, **changes: Any) -> list[Image.Image]:
 
 NIGHT = scene(background=(8, 10, 14), colour=(60, 10, 10))
 ELSEWHERE = scene(background=(60, 120, 60))
-JUMPS = {"robot": 0.5, "assembly": 0.5, "gui": 0.0, "navigation": 0.5}
+JUMPS = {"robot": 0.75, "assembly": 0.75, "gui": 0.0, "navigation": 0.0}
 
 
 @pytest.mark.parametrize(("colour", "kept"), [(0, [0, 2]), (15, [0, 2]), (16, [0, 1, 2])])

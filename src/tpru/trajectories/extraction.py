@@ -151,7 +151,7 @@ def without_jumps(
 ) -> list[Candidate]:
     """Candidates without those that differ from both neighbours far more than these from each other.
 
-    ``jump_change`` is the least share of cells that a jump changes, 0 finds none.
+    ``jump_change`` is the least share of cells that a jump changes, half of it that of colours; 0 finds none.
     """
     if not jump_change:
         return candidates
@@ -170,13 +170,13 @@ def without_jumps(
 
 def _is_jump(before: Candidate, candidate: Candidate, after: Candidate, jump_change: float) -> bool:
     a, b, c = before.signature, candidate.signature, after.signature
-    # The one measure sees a fixed camera, the other one that moves.
-    for measure in (change, colour_change):
+    # By cells it is seen where the camera stands, by colours where it moves, too.
+    for measure, enough in ((change, jump_change), (colour_change, jump_change / 2)):
         there = measure(a, b)
-        if there < jump_change:
+        if there < enough:
             continue
         least = min(there, measure(b, c))
-        if least >= jump_change and measure(a, c) < SAME_PLACE * least:
+        if least >= enough and measure(a, c) < SAME_PLACE * least:
             return True
     return False
 
