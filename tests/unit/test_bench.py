@@ -1,6 +1,7 @@
 """The benchmark's clock, its table, and that both trainers do the work it says."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 import torch
 
 from tpru.bench import clock as clock_module
-from tpru.bench import extraction
+from tpru.bench import evaluation, extraction
 from tpru.bench.clock import Clock, PeakMemory
 from tpru.bench.extraction import Spent
 from tpru.bench.geometries import GEOMETRIES, make_items, make_model
@@ -100,3 +101,23 @@ def test_the_ratio_of_extraction_is_that_of_each_round() -> None:
     wall, cores = extraction.table(rounds).splitlines()[1:]
     assert wall.split()[1:] == ["1.00", "1.20", "1.20", "1.10", "to", "1.50"]
     assert cores.split()[2:] == ["2.00", "2.50", "1.25", "1.25", "to", "1.25"]
+
+
+def test_both_ways_of_answering_take_turns_and_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    hand = Time()
+    monkeypatch.setattr(evaluation, "time", hand)
+    order: list[str] = []
+
+    def way(name: str, seconds: float, last: str) -> Any:
+        def answer(part: Sequence[int]) -> list[str]:
+            order.append(name)
+            hand.now += seconds * len(part)
+            return [last if k == 4 else f"answer {k}" for k in part]
+
+        return answer
+
+    items: Any = range(5)
+    found = evaluation.race(items, way("slow", 3.0, "C"), way("fast", 1.0, "D"), turn=2)
+    assert order == ["slow", "fast", "fast", "slow", "slow", "fast"]
+    assert found == evaluation.Raced([6.0, 6.0, 3.0], [2.0, 2.0, 1.0], 5, 4)
+    assert found.ratio == 3.0
