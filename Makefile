@@ -6,7 +6,7 @@ CLUSTER := $(PYTHON) tests/slurm/cluster.py
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo worlds tiny_base bench test test-fast test-slurm cluster-up cluster-down cluster-status check format ui lock clean-checkpoints
+.PHONY: help install demo worlds tiny_base bench bench-extraction test test-fast test-slurm cluster-up cluster-down cluster-status check format ui lock clean-checkpoints
 
 help:  ## list the targets
 	@grep -hE '^[a-z_-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 22
@@ -80,6 +80,10 @@ lock: $(STAMP)  ## resolve requirements/dev.txt anew from pyproject.toml
 
 bench: $(STAMP)  ## seconds of a GRPO update, TRL's own passes beside ours (a minute and a half)
 	$(BIN)/python -W ignore -m tpru.bench.grpo
+
+bench-extraction: $(STAMP)  ## time and memory of extraction, a bare loop that decodes the same videos beside it
+	$(BIN)/python -m tpru.bench.extraction
+	$(BIN)/python -m tpru.bench.extraction --memory --every 15
 
 clean-checkpoints:  ## remove checkpoints of unfinished trainings, and the kept features of pictures
 	rm -rf results/*/*/checkpoints results/*/evaluate/*/*/checkpoints results/*/features

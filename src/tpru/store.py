@@ -133,7 +133,8 @@ def encode_png(image: Image.Image) -> bytes:
 def encode_jpeg(image: Image.Image, quality: int) -> bytes:
     """JPEG bytes of a picture without chroma subsampling, the same for the same pixels."""
     buffer = io.BytesIO()
-    image.convert("RGB").save(buffer, format="JPEG", quality=quality, subsampling=0)
+    rgb = image if image.mode == "RGB" else image.convert("RGB")
+    rgb.save(buffer, format="JPEG", quality=quality, subsampling=0)
     return buffer.getvalue()
 
 

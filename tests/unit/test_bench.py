@@ -3,14 +3,16 @@
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
 from tpru.bench import clock as clock_module
-from tpru.bench import evaluation
+from tpru.bench import evaluation, extraction
 from tpru.bench.clock import Clock, PeakMemory
+from tpru.bench.extraction import Spent
 from tpru.bench.geometries import GEOMETRIES, make_items, make_model
 from tpru.bench.grpo import PHASES, Measured, compare, table
 from tpru.models.loading import device
@@ -82,6 +84,23 @@ def test_a_geometry_has_the_pictures_it_says() -> None:
     seen = processor.image_processor([pictures["0/0"]], return_tensors="pt")["image_grid_thw"]
     assert seen.tolist() == [[1, SMALL.side // 14, SMALL.side // 14]]
     assert not any(p.requires_grad for p in model.model.visual.parameters())
+
+
+def test_extraction_and_the_bare_loop_go_through_the_same_frames(tmp_path: Path) -> None:
+    videos = [extraction.make_video(tmp_path / f"{k}.mp4", "libx264", 16, k) for k in range(2)]
+    assert extraction.videos_in(tmp_path) == videos
+    assert extraction.decode_all(videos) == 32
+    found, pictures = extraction.run_stage(extraction.jobs_of(videos, 2))
+    assert found.trajectories == 2
+    assert {s.trajectory_id for s in found.sequences} == {"00000", "00001"}
+    assert pictures == len({f.frame_id for s in found.sequences for f in (*s.frames, *s.outside)})
+
+
+def test_the_ratio_of_extraction_is_that_of_each_round() -> None:
+    rounds = [(Spent(1.0, 2.0), Spent(a, 2.5)) for a in (1.1, 1.5, 1.2)]
+    wall, cores = extraction.table(rounds).splitlines()[1:]
+    assert wall.split()[1:] == ["1.00", "1.20", "1.20", "1.10", "to", "1.50"]
+    assert cores.split()[2:] == ["2.00", "2.50", "1.25", "1.25", "to", "1.25"]
 
 
 def test_both_ways_of_answering_take_turns_and_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:

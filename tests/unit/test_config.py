@@ -266,8 +266,9 @@ def test_the_sums_of_splits_forgive_rounding_only() -> None:
         ("sources.gui.size=224", {"download/gui"}),
         ("sources.robot.shards=4", set()),
         ("+sources.robot.extract.every=2", {"extract/robot"}),
-        ("extract.every=2", {f"extract/{name}" for name in DEMO_SOURCES}),
-        ("extract.spacing=1", {f"extract/{name}" for name in DEMO_SOURCES}),
+        ("extract.every=2", {"filter_audit", *(f"extract/{name}" for name in DEMO_SOURCES)}),
+        ("extract.spacing=1", {"filter_audit", *(f"extract/{name}" for name in DEMO_SOURCES)}),
+        ("filter_audit.defects=1", {"filter_audit"}),
         ("benchmarks.heldout.max_items=5", EVALUATIONS),
         ("evaluate.batch_size=7", EVALUATIONS),
         ("model.dtype=bfloat16", {"base_model", "sft", "grpo", *EVALUATIONS}),
@@ -285,7 +286,7 @@ def test_a_changed_value_reaches_exactly_the_units_that_read_it(override: str, u
 
 def test_a_shared_extract_value_spares_the_source_that_sets_its_own() -> None:
     units = changed_units("extract.every=3", base=("+sources.robot.extract.every=2",))
-    assert units == {"extract/assembly", "extract/gui", "extract/navigation"}
+    assert units == {"extract/assembly", "extract/gui", "extract/navigation", "filter_audit"}
 
 
 def test_the_seed_reaches_exactly_the_units_with_a_random_choice() -> None:

@@ -4,27 +4,29 @@ from collections import Counter
 from itertools import combinations, pairwise
 from typing import Any
 
+import av
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
-from tests.unit.builders import cells, jpeg, scene, solid
+from tests.unit.builders import cells, jpeg, png, scene, solid
 from tpru.config.schema import ExtractConfig
 from tpru.files import sha256_bytes
-from tpru.records import Alternative, KeyFrame, Media, Sequence, Step, Trajectory
+from tpru.records import SCENARIOS, Alternative, KeyFrame, Media, Scenario, Sequence, Step, Trajectory
 from tpru.store import decode_image
 from tpru.trajectories.extraction import (
     Candidate,
     Extraction,
     Known,
-    alike,
     cut_reversals,
+    distinct_frames,
     distinct_neighbours,
     extract,
     places,
     thin,
 )
-from tpru.trajectories.media import RawFrame
+from tpru.trajectories.frames import PictureFrame, VideoFrame
 from tpru.trajectories.signature import change, signature
 
 CONFIG = ExtractConfig(
@@ -32,13 +34,15 @@ CONFIG = ExtractConfig(
     n_frames=4,
     every=1,
     min_change=0.006,
+    black=16,
+    jump_change=dict.fromkeys(SCENARIOS, 0.0),
     max_key_frames=12,
     spacing=1,
     stride=2,
     max_sequences=3,
     jpeg_quality=95,
 )
-HUES = {c: ((37 * i) % 256, (91 * i) % 256, (173 * i) % 256) for i, c in enumerate("ABCDEFGHIJKLM")}
+HUES = {c: ((37 * i + 30) % 256, (91 * i) % 256, (173 * i) % 256) for i, c in enumerate("ABCDEFGHIJKLM")}
 
 
 def config(**changes: Any) -> ExtractConfig:
@@ -60,15 +64,15 @@ def trajectory(steps: dict[int, str] | None = None, **changes: Any) -> Trajector
     return Trajectory(**{**values, **changes})
 
 
-def film(looks: str) -> list[RawFrame]:
+def film(looks: str) -> list[PictureFrame]:
     """One frame per letter; equal letters look the same."""
     encoded = [solid(HUES[c], (32, 32 + i)) for i, c in enumerate(looks)]  # but differ in bytes
-    return [RawFrame(i, decode_image(data), data) for i, data in enumerate(encoded)]
+    return [PictureFrame(i, decode_image(data), data) for i, data in enumerate(encoded)]
 
 
-def steps_film(levels: list[int]) -> list[RawFrame]:
+def steps_film(levels: list[int]) -> list[PictureFrame]:
     """One frame per level: the number of changed cells, of which 7 are a visible change."""
-    return [RawFrame(i, cells(level), None) for i, level in enumerate(levels)]
+    return [PictureFrame(i, cells(level), png(cells(level))) for i, level in enumerate(levels)]
 
 
 def windows(extraction: Extraction) -> list[list[int]]:
@@ -107,13 +111,72 @@ def test_slow_change_is_measured_against_the_last_frame_kept() -> None:
 def test_the_bytes_of_a_picture_file_are_kept_and_those_of_a_video_made() -> None:
     original = jpeg(scene(), 71)
     frames = [
-        RawFrame(0, decode_image(original), original),
-        RawFrame(1, scene(at=(50, 20)), None),
+        PictureFrame(0, decode_image(original), original),
+        VideoFrame(1, av.VideoFrame.from_image(scene(at=(50, 20)))),
     ]
     first, second = distinct_neighbours(frames, config(), Counter())
-    assert first.encoded == original
-    again = decode_image(second.encoded)
+    assert first.encode() == original
+    again = decode_image(second.encode())
     assert change(signature(again), signature(scene(at=(50, 20)))) < CONFIG.min_change
+
+
+# Black frames and jumps.
+
+
+def as_frames(images: list[Image.Image]) -> list[PictureFrame]:
+    return [PictureFrame(i, image, png(image)) for i, image in enumerate(images)]
+
+
+def kept_indices(images: list[Image.Image], scenario: Scenario, **changes: Any) -> tuple[list[int], Any]:
+    rejected: Counter[str] = Counter()
+    found = distinct_frames(as_frames(images), scenario, config(**changes), rejected)
+    # Of every kept frame the change is that against the one kept before it, as always.
+    for before, after in pairwise(found):
+        assert after.change == change(before.signature, after.signature)
+    return [c.index for c in found], rejected
+
+
+def walk(n: int, **changes: Any) -> list[Image.Image]:
+    return [scene(at=(4 + 14 * k, 30), **changes) for k in range(n)]
+
+
+NIGHT = scene(background=(8, 10, 14), colour=(60, 10, 10))
+ELSEWHERE = scene(background=(60, 120, 60))
+JUMPS = {"robot": 0.75, "assembly": 0.75, "gui": 0.0, "navigation": 0.0}
+
+
+@pytest.mark.parametrize(("colour", "kept"), [(0, [0, 2]), (15, [0, 2]), (16, [0, 1, 2])])
+def test_black_frames_are_dropped_and_counted(colour: int, kept: list[int]) -> None:
+    images = [walk(1)[0], Image.new("RGB", (112, 112), (colour,) * 3), walk(2)[1]]
+    found, rejected = kept_indices(images, "robot")
+    assert found == kept
+    assert rejected == ({} if len(kept) == 3 else {"black_frames": 1})
+    assert kept_indices(images, "robot", black=0)[0] == [0, 1, 2]
+
+
+def test_a_dark_scene_is_no_black_frame() -> None:
+    assert kept_indices([*walk(2), NIGHT], "robot")[0] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(("scenario", "kept"), [("robot", [0, 1, 3, 4]), ("gui", [0, 1, 2, 3, 4])])
+def test_a_jump_to_another_place_and_back_is_dropped(scenario: Scenario, kept: list[int]) -> None:
+    images = [*walk(4)[:2], ELSEWHERE, *walk(4)[2:]]
+    found, rejected = kept_indices(images, scenario, jump_change=JUMPS)
+    assert found == kept
+    assert rejected == ({"jumps": 1} if scenario == "robot" else {})
+
+
+def test_what_stays_elsewhere_and_what_comes_last_is_no_jump() -> None:
+    there = walk(2, background=(60, 120, 60))
+    assert kept_indices([*walk(2), *there], "robot", jump_change=JUMPS)[0] == [0, 1, 2, 3]
+    assert kept_indices([*walk(2), ELSEWHERE], "robot", jump_change=JUMPS)[0] == [0, 1, 2]
+
+
+def test_the_same_picture_before_and_after_a_jump_is_kept_once() -> None:
+    first, second = walk(2)
+    found, rejected = kept_indices([first, ELSEWHERE, first, second], "robot", jump_change=JUMPS)
+    assert found == [0, 3]
+    assert rejected == {"jumps": 1, "near_identical_frames": 1}
 
 
 # Static and reversing trajectories.
@@ -169,7 +232,7 @@ def test_parts_that_are_too_short_are_counted() -> None:
 
 def candidates(changes: list[float]) -> list[Candidate]:
     blank = signature(cells(0))
-    return [Candidate(3 * i, blank, b"", c) for i, c in enumerate(changes)]
+    return [Candidate(3 * i, blank, bytes, c) for i, c in enumerate(changes)]
 
 
 @settings(deadline=None)
@@ -279,7 +342,7 @@ def test_only_pictures_that_a_sequence_names_are_handed_on_once() -> None:
     by_index = {f.index: f.encoded for f in frames}
     for sequence in made.sequences:
         for frame in sequence.frames:
-            assert sha256_bytes(by_index[frame.index] or b"") == frame.frame_id
+            assert sha256_bytes(by_index[frame.index]) == frame.frame_id
 
 
 def test_a_sequence_carries_what_its_trajectory_says() -> None:
@@ -355,8 +418,9 @@ def test_frames_are_alike_by_look_or_by_state() -> None:
         ((a, b), ("x", "x"), True),
         ((a, b), ("x", ""), False),
     ]:
-        one, two = (Candidate(i, looks[i], b"", 1.0, states[i]) for i in range(2))
-        assert alike(one, two, CONFIG.min_change) == alike(two, one, CONFIG.min_change) == expected
+        one, two = (Candidate(i, looks[i], bytes, 1.0, states[i]) for i in range(2))
+        for pair in ([one, two], [two, one]):
+            assert cut_reversals(pair, CONFIG.min_change) == ([pair[:1], pair[1:]] if expected else [pair])
 
 
 def with_alternatives(*frames: int) -> tuple[Trajectory, Known]:

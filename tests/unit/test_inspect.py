@@ -62,7 +62,7 @@ def test_a_source_of_a_configuration(capsys: pytest.CaptureFixture[str]) -> None
     path = inspect.report([*MINE, "unit=extract/mine"], 8, 8, None)
     assert path == Path("results/own_data_inspect/inspect.html")
     page, said = shown(path), capsys.readouterr().out
-    assert page.count("<figure>") == 6 + 7 + 4 + 4
+    assert page.count('<figure tabindex="0">') == 6 + 7 + 4 + 4
     assert page.count("the cup was put away") == 3
     assert "CC0" in page
     assert "mine-e1 · group mine-e1" in page
@@ -79,7 +79,10 @@ def test_a_source_of_a_configuration(capsys: pytest.CaptureFixture[str]) -> None
 def test_download_alone_and_fewer_samples() -> None:
     write_data()
     path = inspect.report([*MINE, "unit=download/mine"], 1, 3, None)
-    assert shown(path).count("<figure>") == 3
+    page = shown(path)
+    assert page.count('<figure tabindex="0">') == 3
+    # The first and the last one of six are among them.
+    assert re.findall(r'alt="frame (\d)"', page) == ["0", "2", "5"]
     assert not Path("results/own_data_inspect/extract").exists()
 
 
@@ -96,7 +99,7 @@ def test_a_source_without_sequences_is_shown(capsys: pytest.CaptureFixture[str])
     write_data((2, 3))
     page = shown(inspect.report(MINE, 8, 8, None))
     assert "no trajectory of mine has 4 distinct frames" in page
-    assert page.count("<figure>") == 5
+    assert page.count('<figure tabindex="0">') == 5
     assert "problem" in capsys.readouterr().out
 
 

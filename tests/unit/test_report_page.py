@@ -17,8 +17,9 @@ from tpru.records import NONE_OPTION, SCENARIOS, TASKS, Block, Item, Option, Pre
 from tpru.reporting.figures import curve_figure, curve_panels, smooth
 from tpru.reporting.gallery import GalleryItem
 from tpru.reporting.page import DataCard, Provenance, ReportInputs, build_page, duration
-from tpru.reporting.tables import bounds, headline, overview, percent, points
+from tpru.reporting.tables import bounds, filter_table, headline, overview, percent, points
 from tpru.store import FrameStore, encode_png, write_frames
+from tpru.trajectories.filter_audit import Tally
 
 ATTACK = "<think>look</think><script>alert('x')</script> & \"quoted\""
 RESOURCE_ATTRIBUTES = {"src", "srcset", "data", "poster", "background", "xlink:href"}
@@ -136,6 +137,7 @@ def report_inputs(folder: Path) -> ReportInputs:
                     "sequences": 83,
                 }
             ],
+            filter_audit=[Tally("near_duplicate", "gui", 80, 60, 64, 48, 20, 5)],
         ),
         contact_sheet=[("robot: a red block moves", IDS[:5])],
         provenance=provenance,
@@ -247,6 +249,20 @@ def test_data_card_and_provenance_are_there(page: str) -> None:
         assert fact in page
     for fact in ("torch 2.13.0", "1 min 15 s", "3.2 GB", "configuration of sft"):
         assert fact in page
+
+
+def test_the_page_shows_what_the_filter_made_of_planted_defects(inputs: ReportInputs, page: str) -> None:
+    (line,) = filter_table(inputs.data_card.filter_audit).lines
+    assert line.label == "near duplicate"
+    assert [cell.main for cell in line.cells] == ["gui", "25.0%", "75.0%", "75.0%"]
+    assert [cell.detail[-4:] for cell in line.cells[1:]] == ["n 20", "n 80", "n 64"]
+    assert "[64.5, 83.2]" in line.cells[2].detail
+    section = page.split("Key-frame filter on planted defects")[1].split("</table>")[0]
+    for cell in line.cells:
+        assert cell.main in section
+        assert cell.detail in section
+    without = dataclasses.replace(inputs, data_card=dataclasses.replace(inputs.data_card, filter_audit=[]))
+    assert "planted defects" not in build_page(without)
 
 
 def test_page_is_the_same_twice(inputs: ReportInputs, page: str) -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 from tests.unit.builders import Colour, cells, jpeg, random_look, scene
 from tpru.config.compose import compose
 from tpru.store import decode_image, encode_jpeg
-from tpru.trajectories.signature import VISIBLE, Signature, change, near_duplicates, signature
+from tpru.trajectories.signature import VISIBLE, Signature, alike, change, near_duplicates, signature
 
 LOOKS = arrays.arrays(np.uint8, (32, 32, 3), elements=st.integers(0, 255))
 DEMO = compose("demo", [])
@@ -26,6 +26,21 @@ def test_change_is_a_symmetric_share(a: Signature, b: Signature) -> None:
     assert change(a, a) == 0.0
     assert change(a, b) == change(b, a)
     assert 0.0 <= change(a, b) <= 1.0
+
+
+@settings(deadline=None)
+@given(LOOKS, st.lists(st.tuples(LOOKS, st.integers(0, 40)), max_size=6), st.floats(0.001, 1.0))
+def test_change_and_alike_are_what_they_say(
+    one: Signature, drawn: list[tuple[Signature, int]], below: float
+) -> None:
+    # Half of them differ from the first in a few cells alone.
+    many = np.array([other for other, _ in drawn], np.uint8).reshape(-1, 32, 32, 3)
+    for k, (other, n) in enumerate(drawn[::2]):
+        many[2 * k] = one
+        many[2 * k].reshape(-1, 3)[:: 1024 // (n + 1)] = other.reshape(-1, 3)[:: 1024 // (n + 1)]
+    plainly = [float((np.abs(m.astype(int) - one.astype(int)).max(axis=-1) > VISIBLE).mean()) for m in many]
+    assert [change(m, one) for m in many] == plainly
+    assert alike(many, one, below).tolist() == [c < below for c in plainly]
 
 
 def test_black_and_white_differ_everywhere() -> None:

@@ -12,11 +12,11 @@ pytestmark = pytest.mark.slow
 
 EVERYTHING = {
     "download": 4, "extract": 4, "describe": 1, "processor": 1, "synthesize": 1, "base_model": 1,
-    "sft": 1, "grpo": 1, "evaluate": 4, "report": 1,
+    "sft": 1, "grpo": 1, "evaluate": 4, "filter_audit": 1, "report": 1,
 }  # fmt: skip
 FROM_SYNTHESIZE = {k: EVERYTHING[k] for k in ("synthesize", "sft", "grpo", "evaluate", "report")}
 # Processor and base are files of the model: no source, caption or item reaches them.
-FROM_SOURCES = {k: n for k, n in EVERYTHING.items() if k not in ("processor", "base_model")}
+FROM_SOURCES = {k: n for k, n in EVERYTHING.items() if k not in ("processor", "base_model", "filter_audit")}
 ONE_SOURCE = {**FROM_SOURCES, "download": 1, "extract": 1}
 FROM_BASE = {k: EVERYTHING[k] for k in ("base_model", "sft", "grpo", "evaluate", "report")}
 WITH_ARM = "evaluate.models=[base,sft,sft_continued,grpo,grpo_blind]"
@@ -37,6 +37,9 @@ VALUES = [
      {**ONE_SOURCE, "download_shard": 3, "extract_shard": 3}),
     ("extraction of a source in shards", ["sources.gui.shards=3", "+sources.gui.extract.stride=1"],
      {**ONE_SOURCE, "download": 0, "extract_shard": 3}),
+    ("extraction of all sources", ["extract.stride=1"],
+     {**FROM_SOURCES, "download": 0, "filter_audit": 1}),
+    ("the audit of the filter", ["filter_audit.defects=1"], {"filter_audit": 1, "report": 1}),
     ("the base", ["base_model.version=9"], FROM_BASE),
     ("the processor", ["processor.version=9"], {**FROM_SYNTHESIZE, "processor": 1}),
     ("the size of pictures", ["model.min_pixels=3136"], {**FROM_SYNTHESIZE, "processor": 1, "base_model": 1}),

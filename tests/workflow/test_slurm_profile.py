@@ -78,6 +78,7 @@ WARNING = "--signal=TERM@300"
 GOLDEN = {
     "download": [*CPU, "--cpus-per-task=16", "--mem=4000", "--time=240", WARNING],
     "extract": [*CPU, "--cpus-per-task=16", "--mem=8000", "--time=240", WARNING],
+    "filter_audit": [*CPU, "--cpus-per-task=4", "--mem=4000", "--time=60", WARNING],
     "describe": [*CPU, "--cpus-per-task=1", "--mem=4000", "--time=60", WARNING],
     "benchmark": [*CPU, "--cpus-per-task=1", "--mem=8000", "--time=240", WARNING],
     "synthesize": [*CPU, "--cpus-per-task=4", "--mem=16000", "--time=240", WARNING],

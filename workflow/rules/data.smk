@@ -76,6 +76,19 @@ rule extract:
         PLAN.command("extract/{source}", gathers=True)
 
 
+# What the key-frame filter keeps and loses where the truth is known.
+rule filter_audit:
+    output:
+        PLAN.path("filter_audit/run.json"),
+    log:
+        PLAN.path("logs/filter_audit.log"),
+    conda:
+        "../../environment.yml"
+    threads: 4
+    shell:
+        PLAN.command("filter_audit")
+
+
 rule describe:
     input:
         extract=expand(PLAN.path("extract/{source}/run.json"), source=PLAN.sources),

@@ -10,6 +10,7 @@ rule report:
         ),
         benchmark=PLAN.external_benchmarks(),
         synthesize=PLAN.path("synthesize/run.json"),
+        filter_audit=PLAN.path("filter_audit/run.json"),
     output:
         page=report(
             PLAN.path("report/index.html"),

@@ -116,6 +116,7 @@ def unit_names(config: Config) -> list[str]:
         "grpo",
         *(arm for arm in ARMS if arm in config.evaluate.models),
         *models,
+        "filter_audit",
         "report",
     ]
 
@@ -154,6 +155,7 @@ def unit_config(config: Config, unit: str) -> dict[str, Any]:
     model = whole["model"]
     sources = sorted(whole["sources"])
     parts: dict[str, dict[str, Any]] = {
+        "filter_audit": {"filter_audit": whole["filter_audit"], "extract": whole["extract"]},
         "describe": {"describe": whole["describe"], "sources": sources},
         "processor": {"processor": whole["processor"], "model": processor_part(model)},
         "synthesize": {"synthesize": whole["synthesize"], "sources": sources},

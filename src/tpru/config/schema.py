@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from tpru.acquisition.pinned import check_accepted, pinned, require_commit
 from tpru.errors import ConfigError
-from tpru.records import SPLITS, TASKS, Level, Scenario, Split
+from tpru.records import SCENARIOS, SPLITS, TASKS, Level, Scenario, Split
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -38,6 +38,8 @@ class ExtractConfig(Strict):
     n_frames: Annotated[int, Field(ge=3, le=8)]
     every: Positive
     min_change: Annotated[float, Field(gt=0.0, lt=1.0)]
+    black: Annotated[int, Field(ge=0, le=255)]
+    jump_change: dict[Scenario, Share]
     max_key_frames: Annotated[int, Field(ge=3, le=64)]
     spacing: Positive
     stride: Positive
@@ -45,12 +47,14 @@ class ExtractConfig(Strict):
     jpeg_quality: Annotated[int, Field(ge=1, le=100)]
 
     @model_validator(mode="after")
-    def _enough_key_frames(self) -> "ExtractConfig":
+    def _complete(self) -> "ExtractConfig":
         if self.max_key_frames < self.n_frames:
             raise ValueError(
                 f"max_key_frames ({self.max_key_frames}) is below n_frames ({self.n_frames}): no "
                 "sequence could be filled; raise max_key_frames"
             )
+        if set(self.jump_change) != set(SCENARIOS):
+            raise ValueError(f"jump_change needs exactly the keys {list(SCENARIOS)}")
         return self
 
 
@@ -381,6 +385,16 @@ class EndpointConfig(Strict):
     concurrency: Annotated[int, Field(ge=1, le=256)]
     retries: Annotated[int, Field(ge=0, le=50)]
     timeout_s: Rate
+
+
+class FilterAuditConfig(Strict):
+    """conf/filter_audit: which defects are planted in simulated trajectories, and how many."""
+
+    version: Positive
+    episodes: Positive
+    defects: Positive
+    size: Annotated[int, Field(ge=56, le=1024)]
+    first_seed: Count
 
 
 class DescribeConfig(Strict):
@@ -833,6 +847,7 @@ class Config(Strict):
     unit: str | None
     sources: dict[Name, Source]
     extract: ExtractConfig
+    filter_audit: FilterAuditConfig
     describe: DescribeConfig
     synthesize: SynthesizeConfig
     model: ModelConfig

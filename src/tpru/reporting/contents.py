@@ -12,7 +12,7 @@ from tpru.reporting.tables import Cell, Line, Table, plain
 from tpru.store import FrameStore
 from tpru.trajectories.media import EmbeddedFrames, iter_frames
 
-SIDE = 124
+SIDE = 360  # a small copy says nothing of a screen: the page shrinks them, and enlarges one on demand
 SHOWN_NAMES = 12
 LENGTHS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
@@ -130,14 +130,18 @@ def spread(trajectories: list[Trajectory], most: int) -> list[Trajectory]:
 
 
 def trajectory_sample(trajectory: Trajectory, embedded: EmbeddedFrames | None, most: int) -> Sample:
-    """Frames of a trajectory at even distances, the first one always.
+    """Frames of a trajectory at even distances, the first and the last one always.
 
     Raises:
         TpruError: as :func:`tpru.trajectories.media.iter_frames` does.
     """
-    every = max(1, -(-trajectory.media.n_frames // most))
+    n = trajectory.media.n_frames
+    shown = min(most, n)
+    wanted = {round(k * (n - 1) / max(shown - 1, 1)) for k in range(shown)}
     pictures, before = [], -1
-    for frame in iter_frames(trajectory, embedded, every):
+    for frame in iter_frames(trajectory, embedded):
+        if frame.index not in wanted:
+            continue
         done = [s.text for s in trajectory.steps if before < s.frame <= frame.index and s.text]
         pictures.append(Picture(data_uri(frame.image, SIDE), str(frame.index), "; ".join(done)))
         before = frame.index

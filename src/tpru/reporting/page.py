@@ -14,6 +14,7 @@ from tpru.reporting.published import Published
 from tpru.reporting.published import tables as papers
 from tpru.reporting.published.gains import gains
 from tpru.store import FrameStore
+from tpru.trajectories.filter_audit import Tally
 
 SHEET_SIDE = 128
 
@@ -64,12 +65,14 @@ class DataCard:
     """What the items are made of.
 
     ``counts`` maps what is counted (source, scenario, task, split, letter, negative kind) to counts
-    by name; ``rejections`` maps a source to counts by reason.
+    by name; ``rejections`` maps a source to counts by reason. ``filter_audit`` says what the key-frame filter
+    made of planted defects.
     """
 
     counts: dict[str, dict[str, int]]
     rejections: dict[str, dict[str, int]]
     sources: list[SourceEntry]
+    filter_audit: list[Tally]
     benchmarks: list[BenchmarkEntry] = field(default_factory=list)
 
 
@@ -192,6 +195,7 @@ def _view(inputs: ReportInputs) -> dict[str, Any]:
         "gallery": gallery_view(inputs.gallery, inputs.frames),
         "card": inputs.data_card,
         "rejections": tables.rejection_table(inputs.data_card.rejections),
+        "filter_audit": tables.filter_table(inputs.data_card.filter_audit),
         "sheet": _sheet(inputs.contact_sheet, inputs.frames),
         "provenance": inputs.provenance,
     }

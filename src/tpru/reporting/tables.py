@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from tpru.evaluation.scoring import ALWAYS_NONE, BASELINES, CHANCE, MAJORITY, Comparison, Row, in_order
+from tpru.evaluation.statistics import Interval
 from tpru.records import SCENARIOS, TASKS
+from tpru.trajectories.filter_audit import Tally
 
 MINUS = "\N{MINUS SIGN}"
 
@@ -236,6 +238,27 @@ def rejection_table(rejections: dict[str, dict[str, int]]) -> Table:
         for source, found in rejections.items()
     ]
     return Table(("source", *map(plain, reasons), "all"), tuple(lines))
+
+
+def filter_table(tallies: Iterable[Tally]) -> Table:
+    """What the key-frame filter made of planted defects, over all scenarios and by scenario."""
+    head = ("planted", "scenario", "left in", "precision", "recall")
+    lines = []
+    for tally in tallies:
+        missed = _share_cell(tally.missed, tally.planted) if tally.planted else Cell("\N{EN DASH}")
+        cells = (
+            Cell("all scenarios" if tally.scenario == "all" else tally.scenario),
+            missed,
+            _share_cell(tally.precision, tally.kept),
+            _share_cell(tally.recall, tally.steps),
+        )
+        lines.append(Line(plain(tally.defect), cells, tally.scenario != "all"))
+    return Table(head, tuple(lines))
+
+
+def _share_cell(share: tuple[float, Interval], n: int) -> Cell:
+    value, interval = share
+    return Cell(percent(value), f"{bounds(interval.low, interval.high)}\N{EN SPACE}n {n}")
 
 
 def _joined(parts: Sequence[str]) -> str:

@@ -6,9 +6,9 @@ Frames are streamed; trajectories are spread over all cores of the job. A shard 
 takes its part of the trajectories; the unit then gathers what its shards found.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -24,6 +24,9 @@ from tpru.trajectories.extraction import Extraction, Known, extract
 from tpru.trajectories.media import EmbeddedParquet, iter_frames
 
 Job = tuple[Trajectory, Path, ExtractConfig, dict[int, str]]
+
+# Trajectories of each worker that may be done before they are written.
+AHEAD = 4
 
 
 @dataclass
@@ -60,10 +63,24 @@ def states_by_trajectory(path: Path) -> dict[str, dict[int, str]]:
     return out
 
 
+def in_order(pool: ProcessPoolExecutor, jobs: list[Job]) -> Iterator[Extraction]:
+    """What the workers find, in the order of the jobs; they run ahead of the writing by a few jobs alone.
+
+    ``pool.map`` would let the pictures of all trajectories wait in memory where writing is the slower part.
+    """
+    waiting: deque[Future[Extraction]] = deque()
+    for job in jobs:
+        waiting.append(pool.submit(extract_one, job))
+        if len(waiting) > AHEAD * threads():
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
 def extract_all(jobs: list[Job], name: str, found: Found) -> Iterator[bytes]:
     """Extract all trajectories in order; yield the pictures and add the rest to ``found``."""
     with ProcessPoolExecutor(max_workers=threads()) as pool:
-        for done in progress(pool.map(extract_one, jobs), f"extract {name}", len(jobs)):
+        for done in progress(in_order(pool, jobs), f"extract {name}", len(jobs)):
             found.sequences.extend(done.sequences)
             found.rejected.update(done.rejected)
             found.trajectories += 1

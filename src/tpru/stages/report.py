@@ -48,6 +48,7 @@ from tpru.stages.inputs import benchmark_items, benchmark_unit, item_frames, ite
 from tpru.store import FrameStore, read_records, write_records
 from tpru.tracking.runs import metric_name
 from tpru.training.callbacks import read_log
+from tpru.trajectories.filter_audit import Tally
 
 TRAINED = ("sft", "sft_continued", "grpo", "grpo_from_base")
 Answers = dict[str, list[Prediction]]
@@ -284,8 +285,15 @@ def data_card(run: Run) -> DataCard:
         )
     counts = {k: v for k, v in synthesize["counts"].items() if k != "dropped"}
     rejections["synthesis"] = synthesize["counts"]["dropped"]
+    audit = read_json(run.upstream("filter_audit").path("filter_audit.json"))
     external = [b for b, kind in run.config["benchmarks"].items() if kind != "heldout"]
-    return DataCard(counts, rejections, entries, [benchmark_entry(run, name) for name in external])
+    return DataCard(
+        counts,
+        rejections,
+        entries,
+        [Tally(**row) for row in audit],
+        [benchmark_entry(run, name) for name in external],
+    )
 
 
 def benchmark_entry(run: Run, name: str) -> BenchmarkEntry:

@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -13,24 +12,12 @@ from PIL import Image
 from tpru.errors import CorruptMediaError, ManifestError, TooShortError
 from tpru.records import Media, Trajectory
 from tpru.store import decode_image
+from tpru.trajectories.frames import PictureFrame, RawFrame, VideoFrame, upright
 
 # Frames of a file whose times differ by less are the same.
 TIME_SLACK_S = 1e-4
 # Seeking costs about as much as decoding so many seconds.
 FAR_S = 4.0
-
-
-@dataclass(frozen=True)
-class RawFrame:
-    """One frame as it is read: its place in time and its picture.
-
-    ``encoded`` holds the original bytes where the source stores pictures (kept as they are, never
-    encoded again) and is None for frames decoded from a video.
-    """
-
-    index: int
-    image: Image.Image
-    encoded: bytes | None
 
 
 class EmbeddedFrames(Protocol):
@@ -96,7 +83,7 @@ def iter_frames(
         if index % every:
             continue
         try:
-            yield RawFrame(index, decode_image(data), data)
+            yield PictureFrame(index, decode_image(data), data)
         except (OSError, SyntaxError, ValueError) as error:
             raise CorruptMediaError(
                 f"trajectory {trajectory.trajectory_id}: the picture {name} in "
@@ -112,7 +99,7 @@ def _read_file(path: Path) -> bytes:
         raise ManifestError(f"the frame {path} does not exist") from error
 
 
-def _video_frames(trajectory_id: str, media: Media, every: int) -> Iterator[RawFrame]:
+def _video_frames(trajectory_id: str, media: Media, every: int) -> Iterator[VideoFrame]:
     """Frames of a cut or at single times; checks that all are there."""
     path = Path(media.root) / media.files[0]
     if not path.exists():
@@ -122,7 +109,7 @@ def _video_frames(trajectory_id: str, media: Media, every: int) -> Iterator[RawF
         chosen = _at_times(path, media.times, _half(media)) if media.times else _between(path, media)
         for frame in chosen:
             if count % every == 0:
-                yield RawFrame(count, frame.to_image(), None)
+                yield VideoFrame(count, frame)
             count += 1
     except (av.FFmpegError, IndexError) as error:
         raise CorruptMediaError(
@@ -327,7 +314,7 @@ def frames_at(path: Path, places: Sequence[int]) -> list[Image.Image]:
     shown: list[Image.Image] = []
     try:
         for frame in _at_times(path, [times[place] for place in places if place < len(times)], TIME_SLACK_S):
-            shown.append(frame.to_image())
+            shown.append(upright(frame))
     except (av.FFmpegError, IndexError) as error:
         raise CorruptMediaError(
             f"the video {path} holds {len(times)} frames; frame {places[len(shown)]} cannot be decoded "

@@ -25,6 +25,7 @@ from tpru.errors import EmptySourceError, ManifestError, TooShortError
 from tpru.files import written_whole
 from tpru.runtime import progress
 from tpru.store import encode_jpeg
+from tpru.trajectories.frames import THREADS, upright
 from tpru.trajectories.media import whole_video
 from tpru.trajectories.settling import CELL, Filmed, Settled, Settling, settled_states, view
 from tpru.trajectories.source_data import SourceData
@@ -161,7 +162,9 @@ def filmed(path: Path, side: int) -> Iterator[Filmed]:
     for seconds, frame in whole_video(path):
         scale = min(1.0, side / max(frame.width, frame.height))
         width, height = (max(CELL * 4, round(n * scale)) for n in (frame.width, frame.height))
-        small = frame.reformat(width=width, height=height, format="rgb24", interpolation="AREA")
+        small = frame.reformat(
+            width=width, height=height, format="rgb24", interpolation="AREA", threads=THREADS
+        )
         shown = float((frame.duration or 0) * (frame.time_base or 0))
         yield Filmed(
             seconds, seconds + shown, view(np.asarray(small.to_ndarray(), np.uint8)), _Picture(frame)
@@ -175,5 +178,4 @@ class _Picture:
     frame: av.VideoFrame
 
     def __call__(self) -> Image.Image:
-        image: Image.Image = self.frame.to_image()
-        return image.rotate(self.frame.rotation, expand=True) if self.frame.rotation else image
+        return upright(self.frame)
