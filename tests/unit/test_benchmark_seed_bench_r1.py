@@ -124,7 +124,7 @@ def test_whole_videos_of_egoplan_2_are_read_from_the_start_of_the_task(tmp_path:
     assert (item.group, item.task, item.scenario) == (UUID, "Hobbies", "baking")
     assert "in order to eat an onion?" in item.prompt[-1].value
     film(video, 20)
-    with pytest.raises(CorruptMediaError, match="holds 20 frames; frame 21"):
+    with pytest.raises(CorruptMediaError, match="ends before frame 21, after 20 frames"):
         read(tmp_path, file="egoplan_bench2")
 
 

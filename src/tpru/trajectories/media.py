@@ -322,7 +322,7 @@ def frames_at(path: Path, places: Sequence[int]) -> list[Image.Image]:
         ) from error
     if len(shown) < len(places):
         raise CorruptMediaError(
-            f"the video {path} ends before frame {places[len(shown)]} of {len(times)}: it is truncated. "
-            "Replace the file."
+            f"the video {path} ends before frame {places[len(shown)]}, after {len(times)} frames: it is cut "
+            "off, or not the one that is meant. Replace the file."
         )
     return shown
