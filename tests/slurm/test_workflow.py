@@ -96,7 +96,9 @@ def test_every_stage_ran_with_the_resources_it_asked_for(
     names = {f"tpru-smoke-{stage}-{source}" for stage in ("download", "extract")
              for source in ("robot", "assembly", "gui", "navigation")}  # fmt: skip
     names |= {f"tpru-smoke-evaluate-{m}-heldout" for m in ("base", "sft", "grpo", "grpo_blind")}
-    names |= {f"tpru-smoke-{stage}" for stage in ("describe", "synthesize", "sft", "grpo", "report")}
+    names |= {
+        f"tpru-smoke-{stage}" for stage in ("describe", "synthesize", "sft", "grpo", "filter_audit", "report")
+    }
     # What may need a network runs beside the driver.
     assert set(jobs) == names
     assert {job["State"] for job in jobs.values()} == {"COMPLETED"}
@@ -108,7 +110,7 @@ def test_every_stage_ran_with_the_resources_it_asked_for(
     assert "cpu=16,mem=4000M" in jobs["tpru-smoke-download-gui"]["AllocTRES"]
     assert "cpu=8" in jobs["tpru-smoke-grpo"]["AllocTRES"]
     runs = [json.loads(p.read_text()) for p in whole.folder.glob("results/smoke/**/run.json")]
-    assert len(runs) == 19
+    assert len(runs) == 20
     # A database file is written by the driver alone, and it has heard of all of them.
     assert {run.data.tags["tpru.unit"]: run.info.status for run in mlflow_runs(whole)} == {
         run["unit"]: "FINISHED" for run in runs

@@ -97,7 +97,7 @@ def test_every_character_that_latex_takes_as_a_command_is_escaped() -> None:
 
 def test_the_tables_of_a_report_are_all_there_and_hold_no_time(tmp_path: Path) -> None:
     inputs = report_inputs(tmp_path)
-    tables = every_table(inputs.rows, inputs.comparisons)
+    tables = every_table(inputs.results)
     titles = [title for title, _ in tables]
     assert titles[0] == "All benchmarks"
     assert {f"drawn_test: {part}" for part in ("by task", "by scenario", "paired comparisons")} <= set(titles)

@@ -10,7 +10,7 @@ import pytest
 
 from tests.browser import Page, browser
 from tests.unit.test_published import row
-from tests.unit.test_report_page import report_inputs
+from tests.unit.test_report_page import report_inputs, with_rows
 from tpru.reporting.contents import Contents, Sample
 from tpru.reporting.contents import page as contents_page
 from tpru.reporting.gallery import Picture
@@ -29,9 +29,9 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     inputs = report_inputs(folder)
     muir = next(table for table in published() if table.benchmark == "muirbench")
     rows = [row("muirbench", task, n // 2, n or 0) for task, n in muir.columns.items() if n]
-    both = [*inputs.rows, row("muirbench", "all", 1300, 2600), *rows]
+    both = [*inputs.results.rows, row("muirbench", "all", 1300, 2600), *rows]
     path = folder / "index.html"
-    path.write_text(build_page(dataclasses.replace(inputs, rows=both)))
+    path.write_text(build_page(with_rows(inputs, both)))
     return path
 
 

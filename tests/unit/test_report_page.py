@@ -11,12 +11,24 @@ import pytest
 from PIL import Image, ImageDraw
 
 from tpru.errors import UpstreamError
-from tpru.evaluation.scoring import always_none_rows, chance_rows, compare, majority_rows, score
+from tpru.evaluation.consistency import consistency_rows
+from tpru.evaluation.harness import harness_rows
+from tpru.evaluation.scoring import (
+    Row,
+    adjusted,
+    always_none_rows,
+    chance_rows,
+    compare,
+    majority_rows,
+    powers,
+    score,
+)
 from tpru.files import sha256_bytes
 from tpru.records import NONE_OPTION, SCENARIOS, TASKS, Block, Item, Option, Prediction, Task
 from tpru.reporting.figures import curve_figure, curve_panels, smooth
 from tpru.reporting.gallery import GalleryItem
-from tpru.reporting.page import DataCard, Provenance, ReportInputs, build_page, duration
+from tpru.reporting.page import DataCard, Provenance, ReportInputs, Results, build_page, duration
+from tpru.reporting.reading_tables import power_table
 from tpru.reporting.tables import bounds, filter_table, headline, overview, percent, points
 from tpru.store import FrameStore, encode_png, write_frames
 from tpru.trajectories.filter_audit import Tally
@@ -116,8 +128,18 @@ def report_inputs(folder: Path) -> ReportInputs:
     }
     return ReportInputs(
         experiment="smoke",
-        rows=rows,
-        comparisons=compare(ITEMS, sft, base, "drawn_test", "sft", "base_model", n_resamples=200),
+        results=Results(
+            rows,
+            adjusted(compare(ITEMS, sft, base, "drawn_test", "sft", "base_model", n_resamples=200)),
+            [
+                *harness_rows(ITEMS, base, "base_model", "drawn_test"),
+                *harness_rows(ITEMS, sft, "sft", "drawn_test"),
+            ],
+            [
+                *consistency_rows(ITEMS, base, "base_model", "drawn_test"),
+                *consistency_rows(ITEMS, sft, "sft", "drawn_test"),
+            ],
+        ),
         curves={
             "base_model": [],
             "sft": [{"step": step, "loss": 1 / step} for step in range(1, 21)],
@@ -143,6 +165,11 @@ def report_inputs(folder: Path) -> ReportInputs:
         provenance=provenance,
         seconds={"sft": 75.4},
     )
+
+
+def with_rows(inputs: ReportInputs, rows: list[Row]) -> ReportInputs:
+    """The same with other accuracies."""
+    return dataclasses.replace(inputs, results=dataclasses.replace(inputs.results, rows=rows))
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +207,7 @@ def read(page: str) -> Reader:
 def test_every_row_appears_with_its_interval_and_n(inputs: ReportInputs, page: str) -> None:
     lines = [re.sub(r"<[^>]+>", " ", line) for line in page.splitlines() if "<tr" in line]
     found = {" ".join(line.split()) for line in lines}
-    for row in inputs.rows:
+    for row in inputs.results.rows:
         right = f"{row.correct:.0f}" if row.correct.is_integer() else f"{row.correct:.1f}"
         interval = "exact" if row.model == "chance" else bounds(row.low, row.high)
         names = f"{row.model} {row.task} {row.scenario} {row.subset}".replace("_", " ")
@@ -189,10 +216,20 @@ def test_every_row_appears_with_its_interval_and_n(inputs: ReportInputs, page: s
 
 
 def test_every_comparison_appears(inputs: ReportInputs, page: str) -> None:
-    assert len(inputs.comparisons) == 4
-    for comparison in inputs.comparisons:
+    assert len(inputs.results.comparisons) == 4
+    for comparison in inputs.results.comparisons:
         assert f"<td>{points(comparison.difference)}</td>" in page
         assert f"[{points(comparison.low)}, {points(comparison.high)}]" in page
+
+
+def test_other_readings_and_what_follows_from_the_reasoning_appear(inputs: ReportInputs, page: str) -> None:
+    # Of the answers of "sft" four in five hold a letter; the reasoning "look" concludes nothing.
+    reading = next(r for r in inputs.results.harness if (r.model, r.harness) == ("sft", "lmms_eval"))
+    assert f"{percent(reading.unresolved)} unread" in page
+    assert f"0 of {len(ITEMS)} can be judged" in page
+    (power,) = power_table(powers(inputs.results.rows, inputs.results.comparisons)).lines
+    assert [c.main for c in power.cells[:2]] == [str(len(ITEMS)), "12"]
+    assert "How small a difference these items can show" in page
 
 
 def test_nothing_is_loaded_from_outside(page: str) -> None:
@@ -216,8 +253,8 @@ def test_model_output_is_escaped(page: str) -> None:
 
 
 def test_names_are_escaped_in_figures_too(inputs: ReportInputs) -> None:
-    rows = [dataclasses.replace(r, model='<i x="$a$">') for r in inputs.rows if r.model == "sft"]
-    page = build_page(dataclasses.replace(inputs, rows=rows, curves={'"><b>': inputs.curves["sft"]}))
+    rows = [dataclasses.replace(r, model='<i x="$a$">') for r in inputs.results.rows if r.model == "sft"]
+    page = build_page(dataclasses.replace(with_rows(inputs, rows), curves={'"><b>': inputs.curves["sft"]}))
     assert "<i x" not in page
     assert '"><b>' not in page
     read(page)
@@ -271,7 +308,7 @@ def test_page_is_the_same_twice(inputs: ReportInputs, page: str) -> None:
 
 def test_page_without_results_still_builds(inputs: ReportInputs) -> None:
     empty = dataclasses.replace(
-        inputs, rows=[], comparisons=[], curves={}, gallery=[], contact_sheet=[], seconds={}
+        inputs, results=Results([], [], [], []), curves={}, gallery=[], contact_sheet=[], seconds={}
     )
     page = build_page(empty)
     read(page)
@@ -279,8 +316,8 @@ def test_page_without_results_still_builds(inputs: ReportInputs) -> None:
 
 
 def test_two_benchmarks_get_their_own_tables(inputs: ReportInputs) -> None:
-    more = [dataclasses.replace(row, benchmark="other") for row in inputs.rows]
-    page = build_page(dataclasses.replace(inputs, rows=inputs.rows + more))
+    more = [dataclasses.replace(row, benchmark="other") for row in inputs.results.rows]
+    page = build_page(with_rows(inputs, inputs.results.rows + more))
     assert page.count("<h3>By task</h3>") == 2
     assert "items of other" in page
 
@@ -288,17 +325,19 @@ def test_two_benchmarks_get_their_own_tables(inputs: ReportInputs) -> None:
 def test_the_overview_has_a_line_per_model_and_a_column_per_benchmark(inputs: ReportInputs) -> None:
     harder = [
         dataclasses.replace(row, benchmark="heldout L3", accuracy=row.accuracy / 2)
-        for row in inputs.rows
+        for row in inputs.results.rows
         if row.model != "base_model"
     ]
-    table = overview([*inputs.rows, *harder], {"sft": 75.4})
+    table = overview([*inputs.results.rows, *harder], {"sft": 75.4})
     assert table.head == ("model", "drawn_test", "heldout L3", "last training")
     lines = {line.label: line for line in table.lines}
     assert list(lines) == ["base_model", "sft", "chance", "majority", "always_none"]
     assert [line.baseline for line in table.lines] == [False, False, True, True, True]
     base, sft = lines["base_model"].cells, lines["sft"].cells
     assert [c.main for c in base] == ["50.0%", "\N{EN DASH}", "\N{EN DASH}"]
-    total = next(r for r in inputs.rows if (r.model, r.task, r.scenario, r.subset) == ("sft", *["all"] * 3))
+    total = next(
+        r for r in inputs.results.rows if (r.model, r.task, r.scenario, r.subset) == ("sft", *["all"] * 3)
+    )
     assert [c.main for c in sft] == [percent(total.accuracy), percent(total.accuracy / 2), "75 s"]
     assert sft[0].detail == f"{bounds(total.low, total.high)}\N{EN SPACE}n 24"
     assert [len(line.cells) for line in table.lines] == [3] * 5
@@ -310,8 +349,8 @@ def test_the_overview_of_nothing_is_empty() -> None:
 
 def test_the_page_shows_the_overview_before_several_benchmarks(inputs: ReportInputs, page: str) -> None:
     assert 'id="overview"' not in page  # one benchmark is its own overview
-    more = [dataclasses.replace(row, benchmark="heldout L2") for row in inputs.rows]
-    both = build_page(dataclasses.replace(inputs, rows=inputs.rows + more))
+    more = [dataclasses.replace(row, benchmark="heldout L2") for row in inputs.results.rows]
+    both = build_page(with_rows(inputs, inputs.results.rows + more))
     read(both)
     assert both.count('id="overview"') == 1
     assert both.index('id="overview"') < both.index("<td>75 s</td>") < both.index("<h3>By task</h3>")
@@ -324,7 +363,7 @@ def test_missing_picture_is_an_upstream_error(inputs: ReportInputs) -> None:
 
 
 def test_headline_names_models_intervals_and_baselines(inputs: ReportInputs) -> None:
-    sentence = headline(inputs.rows, "drawn_test")
+    sentence = headline(inputs.results.rows, "drawn_test")
     assert sentence.startswith("Of the 24 items of drawn_test, base_model answers 50.0% [30.4, 69.6]")
     assert "guessing gives 20.0%" in sentence
     assert headline([], "x") == "No model was evaluated on x."

@@ -7,12 +7,15 @@ from typing import Any, TypedDict
 import jinja2
 from markupsafe import Markup
 
-from tpru.evaluation.scoring import Comparison, Row
+from tpru.evaluation.consistency import ConsistencyRow
+from tpru.evaluation.harness import HarnessRow
+from tpru.evaluation.scoring import Comparison, Row, powers
 from tpru.reporting import figures, tables
 from tpru.reporting.gallery import GalleryItem, gallery_view, thumbnails
 from tpru.reporting.published import Published
 from tpru.reporting.published import tables as papers
 from tpru.reporting.published.gains import gains
+from tpru.reporting.reading_tables import consistency_table, harness_table, power_table
 from tpru.store import FrameStore
 from tpru.trajectories.filter_audit import Tally
 
@@ -77,6 +80,16 @@ class DataCard:
 
 
 @dataclass(frozen=True)
+class Results:
+    """What was measured: accuracies, differences, other readings of the same completions, consistency."""
+
+    rows: list[Row]
+    comparisons: list[Comparison]
+    harness: list[HarnessRow]
+    consistency: list[ConsistencyRow]
+
+
+@dataclass(frozen=True)
 class ReportInputs:
     """Everything the page shows.
 
@@ -86,8 +99,7 @@ class ReportInputs:
     """
 
     experiment: str
-    rows: list[Row]
-    comparisons: list[Comparison]
+    results: Results
     curves: dict[str, list[dict[str, float]]]
     gallery: list[GalleryItem]
     frames: FrameStore
@@ -118,6 +130,8 @@ class BenchmarkView:
     by_scenario: tables.Table
     answerability: tables.Table
     comparisons: tables.Table
+    harness: tables.Table
+    consistency: tables.Table
     every_row: tables.Table
 
 
@@ -130,16 +144,23 @@ def build_page(inputs: ReportInputs) -> str:
     return render("page.html.j2", _view(inputs))
 
 
-def every_table(rows: Sequence[Row], comparisons: Sequence[Comparison]) -> list[tuple[str, tables.Table]]:
+def every_table(results: Results) -> list[tuple[str, tables.Table]]:
     """The tables of the page with titles, for ``tables.md`` and ``tables.tex``: no times and no paths."""
+    rows = results.rows
     out = [("All benchmarks", tables.overview(rows, {}))]
     for name in tables.distinct(row.benchmark for row in rows):
         out += [
             (f"{name}: by task", tables.accuracy_by_task(rows, name)),
             (f"{name}: by scenario", tables.accuracy_by_scenario(rows, name)),
             (f"{name}: answerable and unanswerable items", tables.answerability(rows, name)),
-            (f"{name}: paired comparisons", tables.comparison_table(comparisons, name)),
+            (f"{name}: paired comparisons", tables.comparison_table(results.comparisons, name)),
+            (
+                f"{name}: as other harnesses read it",
+                harness_table(results.harness, name),
+            ),
+            (f"{name}: answers that follow from the reasoning", consistency_table(results.consistency, name)),
         ]
+    out.append(("Smallest differences that are found", power_table(powers(rows, results.comparisons))))
     for view in _beside(rows):
         out += [
             (f"{view.table.title}: published figures below our own", view.figures),
@@ -181,14 +202,16 @@ def duration(seconds: float) -> str:
 
 
 def _view(inputs: ReportInputs) -> dict[str, Any]:
+    rows = inputs.results.rows
     curves = [(s, Markup(figures.curve_figure(s, r))) for s, r in inputs.curves.items()]
     return {
         "experiment": inputs.experiment,
         "benchmarks": [
-            _benchmark(inputs, name) for name in tables.distinct(r.benchmark for r in inputs.rows)
+            _benchmark(inputs.results, name) for name in tables.distinct(r.benchmark for r in rows)
         ],
-        "overview": tables.overview(inputs.rows, inputs.seconds),
-        "beside": _beside(inputs.rows),
+        "overview": tables.overview(rows, inputs.seconds),
+        "power": power_table(powers(rows, inputs.results.comparisons)),
+        "beside": _beside(rows),
         "intervals": papers.INTERVALS,
         "verdicts": papers.VERDICTS,
         "curves": [(stage, figure) for stage, figure in curves if figure],
@@ -201,16 +224,19 @@ def _view(inputs: ReportInputs) -> dict[str, Any]:
     }
 
 
-def _benchmark(inputs: ReportInputs, name: str) -> BenchmarkView:
+def _benchmark(results: Results, name: str) -> BenchmarkView:
+    rows = results.rows
     return BenchmarkView(
         name=name,
-        headline=tables.headline(inputs.rows, name),
-        figure=Markup(figures.accuracy_figure(inputs.rows, name)),
-        by_task=tables.accuracy_by_task(inputs.rows, name),
-        by_scenario=tables.accuracy_by_scenario(inputs.rows, name),
-        answerability=tables.answerability(inputs.rows, name),
-        comparisons=tables.comparison_table(inputs.comparisons, name),
-        every_row=tables.every_row(inputs.rows, name),
+        headline=tables.headline(rows, name),
+        figure=Markup(figures.accuracy_figure(rows, name)),
+        by_task=tables.accuracy_by_task(rows, name),
+        by_scenario=tables.accuracy_by_scenario(rows, name),
+        answerability=tables.answerability(rows, name),
+        comparisons=tables.comparison_table(results.comparisons, name),
+        harness=harness_table(results.harness, name),
+        consistency=consistency_table(results.consistency, name),
+        every_row=tables.every_row(rows, name),
     )
 
 

@@ -137,8 +137,8 @@ def answerability(rows: Sequence[Row], benchmark: str) -> Table:
 
 
 def comparison_table(comparisons: Sequence[Comparison], benchmark: str) -> Table:
-    """Differences in points with interval, p-value and the discordant counts."""
-    head = ("compared", "task", "difference", "95% interval", "p", "only first", "only second", "n")
+    """Differences in points with interval, p-values and the discordant counts."""
+    figures = ("difference", "95% interval", "p", "p of all", "only first", "only second", "n")
     lines = [
         Line(
             f"{c.model_a} {MINUS} {c.model_b}",
@@ -147,6 +147,7 @@ def comparison_table(comparisons: Sequence[Comparison], benchmark: str) -> Table
                 Cell(points(c.difference)),
                 Cell(f"[{points(c.low)}, {points(c.high)}]"),
                 Cell(p_text(c.p_value)),
+                Cell(p_text(c.p_adjusted)),
                 Cell(str(c.only_a)),
                 Cell(str(c.only_b)),
                 Cell(str(c.n)),
@@ -155,7 +156,7 @@ def comparison_table(comparisons: Sequence[Comparison], benchmark: str) -> Table
         for c in comparisons
         if c.benchmark == benchmark
     ]
-    return Table(head, tuple(lines))
+    return Table(("compared", "task", *figures), tuple(lines))
 
 
 def p_text(p_value: float) -> str:

@@ -39,6 +39,7 @@ from tpru.reporting.page import (
     DataCard,
     Provenance,
     ReportInputs,
+    Results,
     SourceEntry,
     build_page,
     every_table,
@@ -77,17 +78,16 @@ def main(run: Run) -> None:
                 readings += harness_rows(asked, predictions, model, benchmark)
                 follows += consistency_rows(asked, predictions, model, benchmark)
             comparisons += compare_models(asked, by_model, benchmark, config, run.seed)
-    comparisons = adjusted(comparisons)
-    write_json(run.output("metrics.json"), metrics(rows, comparisons, readings, follows))
+    results = Results(rows, adjusted(comparisons), readings, follows)
+    write_json(run.output("metrics.json"), metrics(results))
     write_records(run.output("metrics.parquet"), Row, rows)
-    tables = every_table(rows, comparisons)
+    tables = every_table(results)
     write_text(run.output("tables.md"), markdown_file(tables))
     write_text(run.output("tables.tex"), latex_file(tables))
     page = build_page(
         ReportInputs(
             experiment=run.name,
-            rows=rows,
-            comparisons=comparisons,
+            results=results,
             curves={s: read_log(run.results / s / "log.jsonl") for s in trained(run)},
             gallery=gallery(test, answers, config.gallery_items, run.seed),
             frames=FrameStore([*extracted(run), *shown_frames(run, kinds)]),
@@ -192,19 +192,14 @@ def compare_models(
     return out
 
 
-def metrics(
-    rows: list[Row],
-    comparisons: list[Comparison],
-    readings: list[HarnessRow],
-    follows: list[ConsistencyRow],
-) -> dict[str, object]:
+def metrics(results: Results) -> dict[str, object]:
     """The content of ``metrics.json``: no times and no paths, so that equal runs give equal files."""
     return {
-        "rows": [asdict(r) for r in rows],
-        "comparisons": [asdict(c) for c in comparisons],
-        "detectable": [asdict(p) for p in powers(rows, comparisons)],
-        "harness": [asdict(r) for r in readings],
-        "consistency": [asdict(r) for r in follows],
+        "rows": [asdict(r) for r in results.rows],
+        "comparisons": [asdict(c) for c in results.comparisons],
+        "detectable": [asdict(p) for p in powers(results.rows, results.comparisons)],
+        "harness": [asdict(r) for r in results.harness],
+        "consistency": [asdict(r) for r in results.consistency],
     }
 
 
