@@ -16,6 +16,7 @@ pipeline.rerun(workflow, PLAN)
 
 wildcard_constraints:
     source="|".join(PLAN.sources),
+    fetched="|".join(PLAN.fetched) or "-",
     model="|".join(PLAN.models),
     benchmark="|".join(PLAN.benchmarks),
     shard=shards.SHARD,

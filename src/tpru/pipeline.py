@@ -23,6 +23,7 @@ from tpru.config.compose import (
     asked_models,
     compose,
     external_benchmarks,
+    fetches,
     freeze,
     leaves,
     shard_numbers,
@@ -110,13 +111,22 @@ class Plan:
 
         return files
 
-    def fetched(self, wildcards: Any) -> list[str]:
+    @property
+    def fetched(self) -> list[str]:
+        """Names of the sources and benchmarks whose data are fetched."""
+        return list(fetches(self.config))
+
+    def fetched_source(self, wildcards: Any) -> list[str]:
         """``run.json`` of the stage that fetches a source, or nothing where its data are the user's."""
         return self.only_in_dag(f"fetch/{wildcards.source}")
 
+    def fetched_benchmark(self, wildcards: Any) -> list[str]:
+        """``run.json`` of the stage that fetches a benchmark, or nothing where its files are the user's."""
+        return self.only_in_dag(f"fetch/{wildcards.benchmark}")
+
     def url_list(self, wildcards: Any) -> list[str]:
         """The file with the URLs of a source, which is read anew when it changes; often none."""
-        fetch = self.config.sources[wildcards.source].fetch
+        fetch = fetches(self.config)[wildcards.fetched]
         return [fetch.list] if isinstance(fetch, UrlsFetch) and isinstance(fetch.list, str) else []
 
     def external_benchmarks(self) -> list[str]:

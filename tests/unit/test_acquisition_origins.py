@@ -179,18 +179,18 @@ def test_a_list_that_is_not_there_or_empty_is_named(tmp_path: Path) -> None:
 def test_what_allows_everything_needs_no_word(licence: str, free: bool) -> None:
     assert pinned.restricts(licence) is not free
     value = licence or "none stated"
-    pinned.check_accepted("x", licence, "https://terms", False, value)
+    pinned.check_accepted("sources.x", licence, "https://terms", False, value)
     for wrong in ("", "yes") if not free else ():
         written = f'sources.x.fetch.accept_licence="{value}"'
         with pytest.raises(ConfigError, match=f"Read them at https://terms.*{written}"):
-            pinned.check_accepted("x", licence, "https://terms", False, wrong)
+            pinned.check_accepted("sources.x", licence, "https://terms", False, wrong)
 
 
 def test_an_agreement_must_be_accepted_too() -> None:
-    pinned.check_accepted("x", "MIT", "https://terms", False, "")
+    pinned.check_accepted("sources.x", "MIT", "https://terms", False, "")
     with pytest.raises(ConfigError, match="An agreement has to be signed"):
-        pinned.check_accepted("x", "MIT", "https://terms", True, "")
-    pinned.check_accepted("x", "MIT", "https://terms", True, "MIT")
+        pinned.check_accepted("sources.x", "MIT", "https://terms", True, "")
+    pinned.check_accepted("sources.x", "MIT", "https://terms", True, "MIT")
 
 
 def test_the_table_holds_commits_and_pages_only() -> None:

@@ -1,6 +1,7 @@
 """Where data come from, in the configuration: what can be refused before anything is asked."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -61,6 +62,41 @@ def test_refused(overrides: list[str], words: str) -> None:
         compose("demo", overrides)
 
 
+MUIR = ["+benchmark@benchmarks.muir=muirbench", "benchmarks.muir.path=data"]
+MUIR_HUB = [change.replace("sources.arm", "benchmarks.muir") for change in HUB]
+
+
+def test_files_of_a_benchmark_are_fetched_too() -> None:
+    own, fetched = compose("demo", MUIR), compose("demo", [*MUIR, *MUIR_HUB])
+    assert set(unit_names(fetched)) - set(unit_names(own)) == {"fetch/muir"}
+    assert set(unit_config(fetched, "fetch/muir")["benchmark"]) == {"licence", "fetch"}
+    before, after = (unit_config(config, "benchmark/muir") for config in (own, fetched))
+    assert after.pop("fetched")
+    assert before == after
+    other = compose("demo", [*MUIR, *MUIR_HUB, "benchmarks.muir.max_items=9"])
+    assert unit_config(other, "fetch/muir") == unit_config(fetched, "fetch/muir")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        ([*MUIR, *MUIR_HUB, "benchmarks.muir.path=/data"], r"benchmarks\.muir\.path \('/data'\) must be relative"),
+        ([*MUIR, *MUIR_HUB, "benchmarks.muir.fetch.revision=main"], r"benchmarks\.muir\.fetch.*40 hex digits"),
+        (
+            [*MUIR, "+fetch@benchmarks.muir.fetch=urls", "benchmarks.muir.fetch.list=[http://x/a]", "benchmarks.muir.licence=mine"],
+            r'write benchmarks\.muir\.fetch\.accept_licence="mine"',
+        ),
+        (
+            [LEROBOT.replace("arm", "muir"), *(k.replace("arm", "muir") for k in KEYS), *MUIR, *MUIR_HUB],
+            "a source has this name, too",
+        ),
+    ],
+)  # fmt: skip
+def test_a_benchmark_is_refused_like_a_source(overrides: list[str], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        compose("demo", overrides)
+
+
 def test_terms_must_be_accepted_in_the_very_words() -> None:
     videos = [
         "+source@sources.builds=videos",
@@ -83,6 +119,11 @@ def test_free_data_of_the_table_need_no_word() -> None:
     assert fetch.kind == "pinned"
 
 
-@pytest.mark.parametrize("file", sorted(path.stem for path in (CONF / "source").glob("*.yaml")))
-def test_every_source_says_that_it_fetches_nothing_by_itself(file: str) -> None:
-    assert "\nfetch: null\n" in (CONF / "source" / f"{file}.yaml").read_text()
+OWN = [
+    p.relative_to(CONF) for group in ("source", "benchmark") for p in sorted((CONF / group).glob("*.yaml"))
+]
+
+
+@pytest.mark.parametrize("file", [p for p in OWN if "\npath:" in (CONF / p).read_text()], ids=str)
+def test_nothing_is_fetched_unless_it_is_said(file: Path) -> None:
+    assert "\nfetch: null\n" in (CONF / file).read_text()

@@ -67,6 +67,23 @@ def test_videos_by_a_list(serve: Serve, tmp_path: Path) -> None:
         run(tmp_path / "three", {"kind": "urls", "list": str(listed)})
 
 
+def test_all_files_of_a_benchmark_come(serve: Serve, tmp_path: Path) -> None:
+    origin = serve({"data/a.parquet": b"a", "README.md": b"r"}, licence="cc-by-nc-4.0")
+    values = hub(files=["data/*"], unpack=False, accept_licence="")
+    made = SimpleNamespace(
+        unit="fetch/muir",
+        config={"benchmark": {"licence": "CC-BY-4.0", "fetch": values}},
+        folder=tmp_path,
+        output=lambda name: tmp_path / name,
+    )
+    with pytest.raises(ConfigError, match=r'benchmarks\.muir\.fetch\.accept_licence="cc-by-nc-4\.0"'):
+        inspect.unwrap(fetch.main)(made)  # type: ignore[arg-type]
+    assert not origin.data_gets()
+    values["accept_licence"] = "cc-by-nc-4.0"
+    inspect.unwrap(fetch.main)(made)  # type: ignore[arg-type]
+    assert contents(tmp_path) == {"data/a.parquet": b"a"}
+
+
 def test_an_archive_is_unpacked(serve: Serve, tmp_path: Path) -> None:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:

@@ -2,24 +2,24 @@
 # all of them; the slurm profile sets what a node has.
 
 
-# Where a source has a `fetch` group: its data come to the cache, which all experiments share.
+# Where a source or a benchmark has a `fetch` group: its data come to the cache, which all experiments share.
 rule fetch:
     input:
         PLAN.url_list,
     output:
-        PLAN.path("fetch/{source}/run.json"),
+        PLAN.path("fetch/{fetched}/run.json"),
     log:
-        PLAN.path("logs/fetch/{source}.log"),
+        PLAN.path("logs/fetch/{fetched}.log"),
     conda:
         "../../environment.yml"
     threads: 1
     shell:
-        PLAN.command("fetch/{source}")
+        PLAN.command("fetch/{fetched}")
 
 
 rule download_shard:
     input:
-        PLAN.fetched,
+        PLAN.fetched_source,
     output:
         PLAN.path("download/{source}/{shard}/run.json"),
     log:
@@ -34,7 +34,7 @@ rule download_shard:
 # Makes the source, or gathers its shards where there are any.
 rule download:
     input:
-        PLAN.fetched,
+        PLAN.fetched_source,
         shards=PLAN.shard_files("download/{source}"),
     output:
         PLAN.path("download/{source}/run.json"),

@@ -4,6 +4,7 @@
 # CPU only. Where the files of a benchmark are is part of its configuration.
 rule benchmark:
     input:
+        PLAN.fetched_benchmark,
         processor=PLAN.path("processor/run.json"),
     output:
         PLAN.path("benchmark/{benchmark}/run.json"),

@@ -150,8 +150,8 @@ def restricts(licence: str) -> bool:
     return not all(FREE.fullmatch(part.strip()) for part in licence.split(" AND "))
 
 
-def check_accepted(source: str, licence: str, terms: str, gated: bool, accepted: str) -> None:
-    """Refuse data whose terms have to be accepted and were not.
+def check_accepted(key: str, licence: str, terms: str, gated: bool, accepted: str) -> None:
+    """Refuse data whose terms have to be accepted and were not; ``key`` is where they are configured.
 
     Raises:
         ConfigError: with the terms, their page and the value to write.
@@ -161,8 +161,8 @@ def check_accepted(source: str, licence: str, terms: str, gated: bool, accepted:
         return
     agreement = " An agreement has to be signed on that page, too." if gated else ""
     raise ConfigError(
-        f"the data of sources.{source} are under the terms {licence!r}, which are not known to allow passing "
+        f"the data of {key} are under the terms {licence!r}, which are not known to allow passing "
         f"them on and using them commercially. Read them{f' at {terms}' if terms else ''}.{agreement} To go "
-        f'on under these terms write sources.{source}.fetch.accept_licence="{licence}"'
+        f'on under these terms write {key}.fetch.accept_licence="{licence}"'
         + (f" (it is {accepted!r})" if accepted else "")
     )

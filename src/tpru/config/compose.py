@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
 
-from tpru.config.schema import Config, ExtractConfig
+from tpru.config.schema import Config, ExtractConfig, Fetch
 from tpru.errors import BatchError, ConfigError
 from tpru.files import canonical_json
 from tpru.shards import WHOLE, split_name
@@ -103,7 +103,7 @@ def unit_names(config: Config) -> list[str]:
     """All units of an experiment in the order of the DAG, without shards and those that run on request."""
     models = [f"evaluate/{m}/{b}" for m in asked_models(config) for b in config.benchmarks]
     return [
-        *(f"fetch/{s}" for s, values in config.sources.items() if values.fetch),
+        *(f"fetch/{name}" for name in fetches(config)),
         *(f"download/{s}" for s in config.sources),
         *(f"extract/{s}" for s in config.sources),
         "describe",
@@ -124,6 +124,12 @@ def unit_names(config: Config) -> list[str]:
 def asked_models(config: Config) -> list[str]:
     """Names of all models that are evaluated: the local ones, then those behind endpoints."""
     return [*config.evaluate.models, *config.endpoints]
+
+
+def fetches(config: Config) -> dict[str, Fetch]:
+    """What is fetched, by the name of its source or benchmark."""
+    external = {name: b for name, b in config.benchmarks.items() if b.kind != "heldout"}
+    return {name: given.fetch for name, given in {**config.sources, **external}.items() if given.fetch}
 
 
 def external_benchmarks(config: Config) -> list[str]:
@@ -178,7 +184,9 @@ def unit_config(config: Config, unit: str) -> dict[str, Any]:
         },
         "audit": {"audit": whole["audit"]},
     }
-    if stage in ("fetch", "download"):
+    if stage == "fetch" and not config.sources.get(rest):
+        parts["fetch"] = {"benchmark": {k: whole["benchmarks"][rest][k] for k in ("licence", "fetch")}}
+    elif stage in ("fetch", "download"):
         source = {k: v for k, v in whole["sources"][rest].items() if k not in ("extract", "shards")}
         fetched = source.pop("fetch") if stage == "download" else None
         parts[stage] = {"source": source} | ({"fetched": True} if fetched else {})
@@ -187,7 +195,9 @@ def unit_config(config: Config, unit: str) -> dict[str, Any]:
         parts["extract"] = {"extract": ExtractConfig(**merged).model_dump(mode="json")}
     elif stage == "benchmark":
         # How models are asked changes no item.
-        parts["benchmark"] = {"benchmark": {**whole["benchmarks"][rest], "protocol": None}}
+        external = {**whole["benchmarks"][rest], "protocol": None, "fetch": None}
+        fetched = whole["benchmarks"][rest]["fetch"]
+        parts["benchmark"] = {"benchmark": external} | ({"fetched": True} if fetched else {})
     elif stage == "evaluate":
         name, benchmark = rest.split("/")
         asked = {k: v for k, v in whole["evaluate"].items() if k != "models"}

@@ -725,6 +725,7 @@ class ExternalBenchmark(Strict):
     """What every external benchmark has; its stage is `benchmark`."""
 
     path: str
+    fetch: Fetch | None
     max_items: Count
     images: Literal["in_place", "first"]
     reject: tuple[str, ...]
@@ -875,7 +876,17 @@ class Config(Strict):
             raise ValueError("benchmarks is empty: add one, e.g. `- /benchmark@benchmarks.heldout: heldout`")
         for name, source in self.sources.items():
             _check_extract_overrides(name, source, self.extract)
-            _check_fetch(name, source)
+            if isinstance(source, SimulatedSource) and source.fetch:
+                raise ValueError(f"sources.{name}.fetch: a simulator has nothing to fetch; set it to null")
+            paths = {key: str(getattr(source, key)) for key in source.paths}
+            _check_fetch(f"sources.{name}", source.fetch, source.licence, paths)
+        for name, benchmark in self.benchmarks.items():
+            if isinstance(benchmark, ExternalBenchmark):
+                _check_fetch(
+                    f"benchmarks.{name}", benchmark.fetch, benchmark.licence, {"path": benchmark.path}
+                )
+                if benchmark.fetch and name in self.sources:
+                    raise ValueError(f"benchmarks.{name}: a source has this name, too; rename one of them")
         if "base" not in self.evaluate.models:
             raise ValueError("evaluate.models must hold `base`: every comparison starts from it")
         taken = [n for n in self.endpoints if n in get_args(ModelName) or BASELINE.fullmatch(n)]
@@ -902,24 +913,21 @@ def _check_extract_overrides(name: str, source: SourceBase, extract: ExtractConf
         raise ValueError("; ".join(problems)) from error
 
 
-def _check_fetch(name: str, source: Source) -> None:
-    """What can be known of a fetched source before anything is fetched: its paths, origin and terms."""
-    fetch = source.fetch
+def _check_fetch(key: str, fetch: Fetch | None, licence: str, paths: dict[str, str]) -> None:
+    """What can be known of fetched data before anything is fetched: their paths, origin and terms."""
     if fetch is None:
         return
-    if isinstance(source, SimulatedSource):
-        raise ValueError(f"sources.{name}.fetch: a simulator has nothing to fetch; set it to null")
-    for key in source.paths:
-        path = PurePosixPath(getattr(source, key))
+    for name, value in paths.items():
+        path = PurePosixPath(value)
         if path.is_absolute() or ".." in path.parts:
             raise ValueError(
-                f"sources.{name}.{key} ({str(path)!r}) must be relative to what is fetched ('.' is all of it)"
+                f"{key}.{name} ({str(path)!r}) must be relative to what is fetched ('.' is all of it)"
             )
     try:
         if isinstance(fetch, PinnedFetch):
             at = pinned(fetch.origin, fetch.revision)
-            check_accepted(name, at.licence, at.terms, at.gated, fetch.accept_licence)
+            check_accepted(key, at.licence, at.terms, at.gated, fetch.accept_licence)
         elif fetch.kind != "hub":  # the hub says itself under which terms: when it is asked
-            check_accepted(name, source.licence, "", False, fetch.accept_licence)
+            check_accepted(key, licence, "", False, fetch.accept_licence)
     except ConfigError as error:
-        raise ValueError(f"sources.{name}.fetch: {error}") from error
+        raise ValueError(f"{key}.fetch: {error}") from error

@@ -21,6 +21,7 @@ from tpru.models.processor import load_processor, token_counter
 from tpru.records import Item
 from tpru.run import Run, say, stage
 from tpru.runtime import progress
+from tpru.stages.inputs import fetched_folder
 from tpru.store import write_frames, write_records
 
 # Of what a message lists, so many are named.
@@ -55,6 +56,8 @@ class Held:
 def main(run: Run) -> None:
     name = run.unit.partition("/")[2]
     config = TypeAdapter[External](External).validate_python(run.config["benchmark"])
+    if "fetched" in run.config:
+        config = config.model_copy(update={"path": str(fetched_folder(run, name) / config.path)})
     reading = read_benchmark(config)
     check_ids(reading.questions, config.path)
     asked = choose(reading.questions, config.max_items, lambda q: rejects(q, config))

@@ -10,7 +10,6 @@ from its shards in place of the source, and all else is the same: the files, and
 Everything that can be checked without decoding videos is checked here, before anything is computed.
 """
 
-import os
 import shutil
 from collections import Counter
 from collections.abc import Iterator
@@ -21,14 +20,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import TypeAdapter
 
-from tpru.acquisition.cache import CACHE_VARIABLE
 from tpru.config.schema import Source
-from tpru.errors import EmptySourceError, SplitError, UpstreamError
+from tpru.errors import EmptySourceError, SplitError
 from tpru.files import written_whole
 from tpru.records import FrameState, Trajectory
 from tpru.run import Run, Upstream, say, stage
 from tpru.runtime import progress, shards, threads
 from tpru.shards import WHOLE, Shard, shard_names, split_name
+from tpru.stages.inputs import fetched_folder
 from tpru.store import iter_records, write_records
 from tpru.trajectories.media import EmbeddedParquet
 from tpru.trajectories.source_data import SourceData, SourceTrajectory
@@ -101,13 +100,7 @@ def local_source(run: Run, name: str) -> Source:
     config: Source = TypeAdapter(Source).validate_python(source)
     if "fetched" not in run.config:
         return config
-    data = run.upstream(f"fetch/{name}").folder / "data"
-    if not data.exists():
-        raise UpstreamError(
-            f"{data} leads to {data.readlink()}, which {os.uname().nodename} does not see. Set "
-            f"{CACHE_VARIABLE} to a folder on a file system that all nodes share, delete "
-            f"{data.with_name('run.json')} and repeat the command"
-        )
+    data = fetched_folder(run, name)
     given = {key: getattr(config, key) for key in config.paths}
     return config.model_copy(update={key: str(data / path) for key, path in given.items() if path})
 

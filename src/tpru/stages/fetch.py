@@ -1,9 +1,9 @@
-"""Data of a source from where they are offered -> the cache, and ``files.json`` that says which.
+"""Data of a source or a benchmark from their origin -> the cache, and ``files.json`` that says which.
 
     python -m tpru.stages.fetch experiment=fetched_sample unit=fetch/desktop
 
 The data stay in the cache (``$TPRU_CACHE``), which all experiments share; ``data`` leads to exactly the files
-that this source asked for. Only what it needs is fetched, and what is there is not fetched again. Where it
+that this unit asked for. Only what it needs is fetched, and what is there is not fetched again. Where it
 broke off, the same command goes on.
 """
 
@@ -39,8 +39,10 @@ def offered(fetch: Fetch) -> Offer:
     return offers.bucket(at.repo, at.files)
 
 
-def settle(source: Source, offer: Offer, name: str, unpack: bool) -> tuple[list[cache.RemoteFile], int]:
-    """Fetch what the source needs, until all it needs is there; return the files and the bytes that came.
+def settle(
+    source: Source | None, offer: Offer, name: str, unpack: bool
+) -> tuple[list[cache.RemoteFile], int]:
+    """Fetch what the source needs (without one: all); return the files and the bytes that came.
 
     Raises:
         FetchError: a file cannot be had.
@@ -53,7 +55,9 @@ def settle(source: Source, offer: Offer, name: str, unpack: bool) -> tuple[list[
     came, there = 0, set[str]()
     with tempfile.TemporaryDirectory(prefix="tpru-fetch-") as folder:
         # What is in an archive shows only when it is there.
-        while new := sorted((set(files) if unpack else needed(source, list(files), Path(folder))) - there):
+        while new := sorted(
+            (set(files) if unpack or not source else needed(source, list(files), Path(folder))) - there
+        ):
             wanted = [files[path] for path in new]
             size = sum(max(f.size, 0) for f in wanted)
             say(f"{len(new)} file(s) of {name} needed, {size / 1e6:,.1f} MB")
@@ -69,19 +73,23 @@ def settle(source: Source, offer: Offer, name: str, unpack: bool) -> tuple[list[
 @stage("fetch")
 def main(run: Run) -> None:
     name = run.unit.split("/")[1]
-    source = TypeAdapter(Source).validate_python({**run.config["source"], "extract": {}, "shards": 1})
-    assert source.fetch is not None
-    offer = offered(source.fetch)
-    if source.fetch.kind == "hub":
+    source: Source | None = None
+    if "source" in run.config:
+        source = TypeAdapter(Source).validate_python({**run.config["source"], "extract": {}, "shards": 1})
+    given = run.config["source" if source else "benchmark"]
+    fetch: Fetch = TypeAdapter(Fetch).validate_python(given["fetch"])
+    offer = offered(fetch)
+    if fetch.kind == "hub":
         # It says of itself under which terms it is; what is known without asking was checked before.
-        licence = offer.licence or source.licence
-        check_accepted(name, licence, offer.terms, offer.gated, source.fetch.accept_licence)
-    unpack = source.fetch.kind != "pinned" and source.fetch.unpack
+        key = f"{'sources' if source else 'benchmarks'}.{name}"
+        licence = offer.licence or given["licence"]
+        check_accepted(key, licence, offer.terms, offer.gated, fetch.accept_licence)
+    unpack = fetch.kind != "pinned" and fetch.unpack
     files, came = settle(source, offer, name, unpack)
     rows = []
     for file in files:
         check = file.check or cache.digest("", file.cached)
-        if isinstance(source.fetch, UrlsFetch):
+        if isinstance(fetch, UrlsFetch):
             offers.record(file, check)
         rows.append({"path": file.path, "bytes": file.cached.stat().st_size, "check": check, "url": file.url})
     if unpack:

@@ -1,7 +1,10 @@
 """Reading what earlier stages wrote."""
 
+import os
 from pathlib import Path
 
+from tpru.acquisition.cache import CACHE_VARIABLE
+from tpru.errors import UpstreamError
 from tpru.records import Item, Sequence, Split
 from tpru.run import Run
 from tpru.store import FrameStore, read_records
@@ -13,6 +16,22 @@ def sources(run: Run) -> list[str]:
     if names is None:
         raise KeyError("this unit's config lists no sources")
     return list(names)
+
+
+def fetched_folder(run: Run, name: str) -> Path:
+    """The folder with what was fetched for a source or a benchmark.
+
+    Raises:
+        UpstreamError: it was not, or this machine does not see the cache that it is in.
+    """
+    data = run.upstream(f"fetch/{name}").folder / "data"
+    if not data.exists():
+        raise UpstreamError(
+            f"{data} leads to {data.readlink()}, which {os.uname().nodename} does not see. Set "
+            f"{CACHE_VARIABLE} to a folder on a file system that all nodes share, delete "
+            f"{data.with_name('run.json')} and repeat the command"
+        )
+    return data
 
 
 def all_sequences(run: Run) -> list[Sequence]:
