@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -10,6 +11,9 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).parents[1]
+# A shell lets what it starts in the background ignore Ctrl-C, and all that the tests start would, too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 COPIED = ("Snakefile", "workflow", "conf", "src", "environment.yml", "pyproject.toml", "local", "slurm")
 
 

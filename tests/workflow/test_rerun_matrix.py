@@ -58,7 +58,7 @@ VALUES = [
 
 EDITS = [
     ("a comment", "conf/grpo/default.yaml", "beta:", "# another comment\nbeta:"),
-    ("the order of keys", "conf/report/default.yaml", "version: 1\n", ""),
+    ("the order of keys", "conf/report/default.yaml", "confidence: 0.95\n", ""),
     ("an unrelated group", "conf/model/qwen2_5_vl_7b.yaml", "dtype: bfloat16", "dtype: float32"),
     ("another experiment", "conf/experiment/demo.yaml", "name: demo", "name: demo\nseed: 5"),
     ("code without a new version", "src/tpru/training/rewards.py", '"""', '"""Edited. ', ),
