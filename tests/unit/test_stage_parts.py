@@ -16,6 +16,7 @@ from tpru.errors import ShortcutError
 from tpru.evaluation.guessers import GuessRow
 from tpru.files import sha256_bytes, write_json
 from tpru.records import SPLITS, Item, Level, Prediction
+from tpru.reporting.page import Results
 from tpru.stages import report, synthesize
 from tpru.stages.report import Answers, asked_items, by_level, trained, training_seconds
 from tpru.stages.synthesize import LEAST_GUESSED, check_guessers, count_items, looks_of
@@ -85,7 +86,7 @@ def test_only_models_with_a_training_have_curves_and_seconds(tmp_path: Path) -> 
 
 def test_metrics_hold_no_times_and_no_paths() -> None:
     parts = ("rows", "comparisons", "detectable", "harness", "consistency")
-    assert report.metrics([], [], [], []) == {part: [] for part in parts}
+    assert report.metrics(Results([], [], [], [])) == {part: [] for part in parts}
 
 
 # The synthesis: guessers.
