@@ -146,7 +146,7 @@ def test_mlflow_has_one_parent_and_linked_children(finished: Workspace) -> None:
     parents = [r for r in runs if r.data.tags.get("tpru.kind") == "invocation"]
     assert [r.info.status for r in parents] == ["FINISHED"]
     children = {r.info.run_name: r for r in runs if r not in parents}
-    assert len(children) == 19
+    assert len(children) == 20
     assert {r.data.tags["mlflow.parentRunId"] for r in children.values()} == {parents[0].info.run_id}
     assert {r.info.status for r in children.values()} == {"FINISHED"}
     grpo = children["grpo"]
