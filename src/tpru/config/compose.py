@@ -175,8 +175,8 @@ def unit_config(config: Config, unit: str) -> dict[str, Any]:
     known = [*unit_names(config), *ON_REQUEST]
     if whole_unit not in (known if shard == WHOLE else shard_numbers(config)):
         raise ConfigError(f"unit {unit!r} is not one of {known}")
-    stage, seed = split_seed(whole_unit.partition("/")[0])
-    rest = whole_unit.partition("/")[2]
+    first, _, rest = whole_unit.partition("/")
+    stage, seed = split_seed(first)
     whole = config.model_dump(mode="json")
     model = whole["model"]
     sources = sorted(whole["sources"])
@@ -235,6 +235,7 @@ def unit_config(config: Config, unit: str) -> dict[str, Any]:
     )
     seeds = {"seed": config.seed} if random else {}
     if seed is not None:
+        # Items that max_items leaves out are a choice of the data, which all seeds share.
         seeds = {"seed": seed, "items_seed": config.seed}
     return {"name": config.name, "unit": unit, **seeds, **parts[stage]}
 
