@@ -19,6 +19,7 @@ wildcard_constraints:
     fetched="|".join(PLAN.fetched) or "-",
     model="|".join(PLAN.models),
     benchmark="|".join(PLAN.benchmarks),
+    seed=PLAN.seeds,
     shard=shards.SHARD,
 
 

@@ -20,12 +20,14 @@ from typing import TYPE_CHECKING, Any
 
 from tpru.config.compose import (
     ON_REQUEST,
+    TRAININGS,
     asked_models,
     compose,
     external_benchmarks,
     fetches,
     freeze,
     leaves,
+    seeded_models,
     shard_numbers,
     unit_config,
     unit_names,
@@ -35,6 +37,7 @@ from tpru.config.schema import Config, UrlsFetch
 from tpru.errors import ConfigError, TpruError
 from tpru.files import read_json, short_hash, write_json, written_whole
 from tpru.runtime import PLANNED_VARIABLE
+from tpru.seeds import split_seed, suffixes, with_seed
 from tpru.shards import shard_names
 
 if TYPE_CHECKING:  # parsing happens in every job and must stay cheap
@@ -47,7 +50,8 @@ JOBS_VARIABLE = "TPRU_JOBS"
 EXPORTS = "export TPRU_THREADS={threads} OMP_NUM_THREADS={threads} PYTHONUNBUFFERED=1;"
 # Of the changed values of a unit, so many are named.
 MOST_VALUES = 6
-TRAININGS = ("sft", "sft_continued", "grpo", "grpo_from_base")
+# Behind the name of a training, in rules: empty, or the suffix of a further seed.
+SEED = "{seed}"
 WEIGHTS_FROM = {
     "base": "base_model",
     "sft": "sft",
@@ -86,8 +90,13 @@ class Plan:
 
     @property
     def models(self) -> list[str]:
-        """Models to evaluate, those behind endpoints included."""
-        return asked_models(self.config)
+        """Models to evaluate, those behind endpoints and of further seeds included."""
+        return [*asked_models(self.config), *seeded_models(self.config)]
+
+    @property
+    def seeds(self) -> str:
+        """A pattern of what units of trainings end with: nothing, or the suffix of a further seed."""
+        return suffixes(self.config.seeds)
 
     @property
     def benchmarks(self) -> list[str]:
@@ -95,12 +104,15 @@ class Plan:
         return list(self.config.benchmarks)
 
     def path(self, name: str) -> str:
-        """A path below ``results/<experiment>``, with Snakemake wildcards as they are."""
-        return f"results/{self.config.name}/{name}"
+        """A path below ``results/<experiment>``, with Snakemake wildcards as they are.
+
+        Without further seeds trainings have no wildcard, so that the name of a rule is a target.
+        """
+        return f"results/{self.config.name}/{self._pattern(name)}"
 
     def only_in_dag(self, unit: str) -> list[str]:
         """``run.json`` of a unit, or nothing where the experiment does without it."""
-        return [self.path(f"{unit}/run.json")] if unit in self.units else []
+        return [self.path(f"{unit}/run.json")] if unit.removesuffix(SEED) in self.units else []
 
     def shard_files(self, unit: str) -> Callable[[Any], list[str]]:
         """An input function: ``run.json`` of the shards that a unit gathers (with wildcards), often none."""
@@ -140,7 +152,7 @@ class Plan:
 
     def weights(self, wildcards: Any) -> list[str]:
         """``run.json`` of the stage whose weights a model name stands for; nothing behind an endpoint."""
-        unit = WEIGHTS_FROM.get(wildcards.model)
+        unit = weights_unit(wildcards.model)
         return [self.path(f"{unit}/run.json")] if unit else []
 
     def command(self, unit: str, gathers: bool = False) -> str:
@@ -157,14 +169,30 @@ class Plan:
         What the launcher itself says goes where the job's output goes: SLURM keeps it over restarts, while
         Snakemake begins each with an empty log.
         """
+        folder = in_shell(self.path(unit))
         return (
-            f"{EXPORTS} exec {sys.executable} -m tpru.launch --folder {self.path(unit)} --log {{log}} "
+            f"{EXPORTS} exec {sys.executable} -m tpru.launch --folder {folder} --log {{log}} "
             f"--nodes {{resources.nodes}} --processes {{resources.gpu}} -- {self._stage(unit)}"
         )
 
     def _stage(self, unit: str) -> str:
-        name = plan_name(unit.replace("{", "{wildcards."))
-        return f'tpru.stages.{unit.split("/")[0]} -cp "${PLAN_VARIABLE}" -cn {name}'
+        stage = unit.split("/")[0].removesuffix(SEED)
+        name = plan_name(in_shell(self._pattern(unit)))
+        return f'tpru.stages.{stage} -cp "${PLAN_VARIABLE}" -cn {name}'
+
+    def _pattern(self, name: str) -> str:
+        return name if self.config.seeds else name.replace(SEED, "")
+
+
+def in_shell(unit: str) -> str:
+    """A unit with wildcards as a shell line writes them."""
+    return unit.replace("{", "{wildcards.")
+
+
+def weights_unit(model: str) -> str:
+    """The unit whose weights a model name stands for; empty for a model behind an endpoint."""
+    name, seed = split_seed(model)
+    return with_seed(WEIGHTS_FROM[name], seed) if name in WEIGHTS_FROM else ""
 
 
 def plan_name(unit: str) -> str:

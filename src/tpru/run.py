@@ -44,6 +44,7 @@ from tpru.files import (
     write_json,
 )
 from tpru.runtime import PLANNED_VARIABLE, in_slurm, rank
+from tpru.seeds import split_seed, stage_of, with_seed
 from tpru.tracking.runs import SilentTracker, Tracker, stage_run
 
 RECORDED_PACKAGES = (
@@ -116,8 +117,13 @@ class Run:
 
     @property
     def seed(self) -> int:
-        """The experiment's seed, for stages that read one."""
+        """The experiment's seed, or the further one of a training, for stages that read one."""
         return int(self.config["seed"])
+
+    @property
+    def items_seed(self) -> int:
+        """The seed that chooses items: the experiment's own also for a training with a further one."""
+        return int(self.config.get("items_seed", self.seed))
 
     @property
     def results(self) -> Path:
@@ -138,6 +144,14 @@ class Run:
         if record["mlflow_run_id"]:
             self.tracker.tag(f"upstream.{unit.replace('/', '.')}.run_id", record["mlflow_run_id"])
         return Upstream(unit, path.parent, record)
+
+    def of_same_seed(self, stage: str) -> Upstream:
+        """The finished unit of another stage that was trained with the seed of this one.
+
+        Raises:
+            UpstreamError: it has not been run.
+        """
+        return self.upstream(with_seed(stage, split_seed(self.unit)[1]))
 
     def output(self, name: str) -> Path:
         """Path of an output of this unit; what is named here is hashed into ``run.json``."""
@@ -190,7 +204,7 @@ def _unit_from(stage_name: str, tree: DictConfig) -> dict[str, Any]:
         return {k: v for k, v in frozen.items() if k != "hydra"}
     config = check(tree)
     unit = config.unit or stage_name
-    if unit.split("/")[0] != stage_name:
+    if stage_of(unit) != stage_name:
         raise ConfigError(f"unit={unit} does not belong to stage {stage_name}")
     return unit_config(config, unit)
 
@@ -250,7 +264,7 @@ def _finish(run: Run) -> None:
     seconds = time.time() - run.started
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     record = {
-        "stage": run.unit.split("/")[0],
+        "stage": stage_of(run.unit),
         "unit": run.unit,
         "experiment": run.name,
         "config": run.config,

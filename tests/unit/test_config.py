@@ -110,6 +110,8 @@ def test_the_published_recipes_fit_the_hub_models(model: str, recipe: str) -> No
         ("sft.epochs=many", "sft.epochs:", "'many'"),
         ("sft.train_vision=perhaps", "sft.train_vision:", "'perhaps'"),
         ("seed=1.5", "seed:", "1.5"),
+        ("seeds=[1,-2]", "seeds.1:", "got -2"),
+        ("seeds=2", "seeds:", "got 2"),
         ("extract.n_frames=2", "extract.n_frames:", "got 2"),
         ("extract.n_frames=9", "extract.n_frames:", "got 9"),
         ("grpo.top_p=0", "grpo.top_p:", "got 0"),
@@ -193,6 +195,8 @@ def test_all_problems_are_told_at_once() -> None:
             ["negatives.caption"],
         ),
         (["evaluate.models=[sft]"], "evaluate.models", ["base"]),
+        (["seeds=[1,0]"], "seeds", ["holds 0", "seed itself"]),
+        (["seeds=[3,1,3]"], "seeds", ["[3] more than once"]),
         ([f"~sources.{name}" for name in DEMO_SOURCES], "sources", ["empty"]),
     ],
 )
@@ -466,6 +470,6 @@ def test_a_model_behind_an_endpoint_is_evaluated_without_weights_of_this_experim
 def test_an_endpoint_needs_a_model_and_a_name_of_its_own() -> None:
     with pytest.raises(ConfigError, match=r"endpoints\.gpt_4o\.model"):
         compose("demo", ENDPOINT[:1])
-    for name in (*get_args(ModelName), *BASELINES):
+    for name in (*get_args(ModelName), *BASELINES, "sft_seed1"):
         with pytest.raises(ConfigError, match="choose other ones"):
             compose("demo", [part.replace("gpt_4o", name) for part in ENDPOINT])

@@ -27,7 +27,7 @@ from tpru.files import sha256_bytes
 from tpru.records import NONE_OPTION, SCENARIOS, TASKS, Block, Item, Option, Prediction, Task
 from tpru.reporting.figures import curve_figure, curve_panels, smooth
 from tpru.reporting.gallery import GalleryItem
-from tpru.reporting.page import DataCard, Provenance, ReportInputs, Results, build_page, duration
+from tpru.reporting.page import DataCard, Provenance, ReportInputs, Results, build_page, duration, every_table
 from tpru.reporting.reading_tables import power_table
 from tpru.reporting.tables import bounds, filter_table, headline, overview, percent, points
 from tpru.store import FrameStore, encode_png, write_frames
@@ -230,6 +230,34 @@ def test_other_readings_and_what_follows_from_the_reasoning_appear(inputs: Repor
     (power,) = power_table(powers(inputs.results.rows, inputs.results.comparisons)).lines
     assert [c.main for c in power.cells[:2]] == [str(len(ITEMS)), "12"]
     assert "How small a difference these items can show" in page
+
+
+def test_training_seeds_have_a_section_of_their_own(inputs: ReportInputs, page: str) -> None:
+    assert "Over training seeds" not in page
+    seeds = {
+        0: {("drawn_test", "sft"): 0.40, ("drawn_test", "<grpo>"): 0.44},
+        7: {("drawn_test", "sft"): 0.30, ("drawn_test", "<grpo>"): 0.36},
+        8: {("drawn_test", "sft"): 0.50, ("drawn_test", "<grpo>"): 0.58},
+    }
+    results = dataclasses.replace(inputs.results, seeds=seeds)
+    seeded = build_page(dataclasses.replace(inputs, results=results))
+    read(seeded)
+    section = seeded.split('<h2 id="seeds">')[1].split("</section>")[0]
+    words = ("seed 0", "0, 7, 8", "40.0%", "[15.2, 64.8] of 3 runs", "+6.0", "[+1.0, +11.0]", "&lt;grpo&gt;")
+    assert [w for w in words if w not in section] == []
+    # All else is of the experiment's own seed.
+    link = '<a href="#seeds">Over training seeds</a>'
+    assert seeded.replace(f'<section>\n<h2 id="seeds">{section}</section>\n\n', "").replace(link, "") == page
+    titles = ["Accuracy over 3 training seeds", "Differences within a training seed"]
+    added = [t for t in every_table(results) if t not in every_table(inputs.results)]
+    assert [title for title, _ in added] == titles
+
+
+def test_one_trained_model_has_no_differences_over_seeds(inputs: ReportInputs) -> None:
+    seeds = {0: {("drawn_test", "sft"): 0.4}, 1: {("drawn_test", "sft"): 0.5}}
+    results = dataclasses.replace(inputs.results, seeds=seeds)
+    assert [t for t, _ in every_table(results) if "seed" in t] == ["Accuracy over 2 training seeds"]
+    assert "Differences within" not in build_page(dataclasses.replace(inputs, results=results))
 
 
 def test_nothing_is_loaded_from_outside(page: str) -> None:

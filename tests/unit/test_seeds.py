@@ -10,7 +10,7 @@ from scipy import stats
 
 from tpru.errors import ConfigError, UpstreamError
 from tpru.files import write_json
-from tpru.reporting.seeds import accuracies, differences, main, over_runs, summary
+from tpru.reporting.seeds import accuracies, differences, main, over_runs, over_seeds, summary
 
 RUNS = [
     {("heldout L1", "sft"): 0.40, ("heldout L1", "grpo"): 0.44, ("heldout L3", "sft"): 0.2},
@@ -82,6 +82,13 @@ def test_differences_are_paired_by_run() -> None:
 def test_equal_differences_claim_no_interval() -> None:
     (line,) = differences([RUNS[0], RUNS[0]]).lines
     assert [c.main for c in line.cells] == ["heldout L1", "+4.0", "\N{EN DASH}", "\N{EN DASH}", "2"]
+
+
+def test_the_tables_say_what_there_are_several_of() -> None:
+    accuracy, difference = over_seeds(RUNS, "training seed")
+    assert accuracy == ("Accuracy over 3 training seeds", accuracies(RUNS))
+    assert difference == ("Differences within a training seed", differences(RUNS))
+    assert over_seeds(RUNS[:1], "training seed") == over_seeds([], "training seed") == []
 
 
 def test_the_command_reads_reports_and_leaves_out_tasks_and_baselines(

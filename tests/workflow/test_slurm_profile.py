@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import REPOSITORY, Workspace
-from tpru.config.compose import compose, unit_names
+from tpru.config.compose import TRAININGS, compose, unit_names
+from tpru.seeds import stage_of, with_seed
 
 SBATCH = """#!/usr/bin/env python3
 import json, os, pathlib, shutil, subprocess, sys
@@ -101,7 +102,7 @@ def check_golden(arguments: list[str]) -> str:
     assert parsable == "--parsable"
     assert name == f"--job-name=tpru-smoke-{unit.replace('/', '-')}"
     assert log == f"--output=results/slurm_logs/tpru-smoke-{unit.replace('/', '-')}-%j.log"
-    assert asked == ["--open-mode=append", "--requeue", *GOLDEN[unit.split("/")[0]]]
+    assert asked == ["--open-mode=append", "--requeue", *GOLDEN[stage_of(unit)]]
     return unit
 
 
@@ -110,23 +111,29 @@ def test_the_exact_submission_of_every_rule(
     finished: Workspace, slurm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copy = finished.copy(tmp_path / "copy")
-    units = ["sft_continued", "grpo_from_base", "pass_rates", "benchmark/muirbench"]
+    arms, further = ["sft_continued", "grpo_from_base"], [with_seed(name, 1) for name in TRAININGS]
+    units = [*arms, *further, "pass_rates", "pass_rates_seed1", "benchmark/muirbench"]
     for unit in units:  # what smoke does without: any file will do
         shutil.copytree(finished.folder / "results/smoke/grpo", copy.folder / f"results/smoke/{unit}")
     outputs = shutil.copytree(copy.folder / "results", tmp_path / "outputs/results")
-    for model in ("sft_continued", "grpo_from_base"):
+    for model in [*arms, *further]:
         shutil.copytree(outputs / "smoke/evaluate/grpo", outputs / f"smoke/evaluate/{model}")
     for folder in (outputs / "smoke/evaluate").iterdir():
         shutil.copytree(folder / "heldout", folder / "muirbench")
     monkeypatch.setenv("TEST_OUTPUTS_FROM", str(tmp_path / "outputs"))
     models = "evaluate.models=[base,sft,sft_continued,grpo,grpo_from_base,grpo_blind]"
     more = '"+benchmark@benchmarks.muirbench=muirbench","benchmarks.muirbench.path=there"'
-    config = ["--config", "experiment=smoke", f'overrides=["{models}","grpo.least_pass_rate=0.1",{more}]']
+    config = [
+        "--config",
+        "experiment=smoke",
+        f'overrides=["{models}","grpo.least_pass_rate=0.1","seeds=[1]",{more}]',
+    ]
     copy.run(copy.snakemake("all", "--forceall", *OFTEN, *config, profile="slurm"))
     seen = [check_golden(arguments) for arguments in submitted(slurm)]
     assert len(seen) == len(set(seen))
+    assert {*further, "pass_rates_seed1", *(f"evaluate/{m}/muirbench" for m in further)} <= set(seen)
     # The two that fetch from a hub run beside the driver; everything else was submitted.
-    assert {unit.split("/")[0] for unit in seen} == set(GOLDEN)
+    assert {stage_of(unit) for unit in seen} == set(GOLDEN)
     records = [json.loads(path.read_text()) for path in slurm.glob("job-*.json")]
     assert all(r["environment"] == {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"} for r in records)
 

@@ -1,4 +1,5 @@
 # Base model, SFT, GRPO and the arms beside them. On a cluster the profile gives trainings their GPUs.
+# {seed} is empty, or the suffix of a further seed (_seed1): each seed has trainings of its own.
 
 
 rule base_model:
@@ -19,9 +20,9 @@ rule sft:
         processor=PLAN.path("processor/run.json"),
         synthesize=PLAN.path("synthesize/run.json"),
     output:
-        PLAN.path("sft/run.json"),
+        PLAN.path("sft{seed}/run.json"),
     log:
-        PLAN.path("logs/sft.log"),
+        PLAN.path("logs/sft{seed}.log"),
     conda:
         "../../environment.yml"
     threads: 8
@@ -29,34 +30,34 @@ rule sft:
         nodes=1,
         gpu=0,
     shell:
-        PLAN.training_command("sft")
+        PLAN.training_command("sft{seed}")
 
 
 # Only where grpo.least_pass_rate or grpo.most_pass_rate leave items out.
 rule pass_rates:
     input:
-        sft=PLAN.path("sft/run.json"),
+        sft=PLAN.path("sft{seed}/run.json"),
         synthesize=PLAN.path("synthesize/run.json"),
     output:
-        PLAN.path("pass_rates/run.json"),
+        PLAN.path("pass_rates{seed}/run.json"),
     log:
-        PLAN.path("logs/pass_rates.log"),
+        PLAN.path("logs/pass_rates{seed}.log"),
     conda:
         "../../environment.yml"
     threads: 8
     shell:
-        PLAN.command("pass_rates")
+        PLAN.command("pass_rates{seed}")
 
 
 rule grpo:
     input:
-        sft=PLAN.path("sft/run.json"),
+        sft=PLAN.path("sft{seed}/run.json"),
         synthesize=PLAN.path("synthesize/run.json"),
-        pass_rates=PLAN.only_in_dag("pass_rates"),
+        pass_rates=PLAN.only_in_dag("pass_rates{seed}"),
     output:
-        PLAN.path("grpo/run.json"),
+        PLAN.path("grpo{seed}/run.json"),
     log:
-        PLAN.path("logs/grpo.log"),
+        PLAN.path("logs/grpo{seed}.log"),
     conda:
         "../../environment.yml"
     threads: 8
@@ -64,18 +65,18 @@ rule grpo:
         nodes=1,
         gpu=0,
     shell:
-        PLAN.training_command("grpo")
+        PLAN.training_command("grpo{seed}")
 
 
 rule sft_continued:
     input:
-        sft=PLAN.path("sft/run.json"),
+        sft=PLAN.path("sft{seed}/run.json"),
         processor=PLAN.path("processor/run.json"),
         synthesize=PLAN.path("synthesize/run.json"),
     output:
-        PLAN.path("sft_continued/run.json"),
+        PLAN.path("sft_continued{seed}/run.json"),
     log:
-        PLAN.path("logs/sft_continued.log"),
+        PLAN.path("logs/sft_continued{seed}.log"),
     conda:
         "../../environment.yml"
     threads: 8
@@ -83,7 +84,7 @@ rule sft_continued:
         nodes=1,
         gpu=0,
     shell:
-        PLAN.training_command("sft_continued")
+        PLAN.training_command("sft_continued{seed}")
 
 
 rule grpo_from_base:
@@ -91,9 +92,9 @@ rule grpo_from_base:
         base_model=PLAN.path("base_model/run.json"),
         synthesize=PLAN.path("synthesize/run.json"),
     output:
-        PLAN.path("grpo_from_base/run.json"),
+        PLAN.path("grpo_from_base{seed}/run.json"),
     log:
-        PLAN.path("logs/grpo_from_base.log"),
+        PLAN.path("logs/grpo_from_base{seed}.log"),
     conda:
         "../../environment.yml"
     threads: 8
@@ -101,7 +102,7 @@ rule grpo_from_base:
         nodes=1,
         gpu=0,
     shell:
-        PLAN.training_command("grpo_from_base")
+        PLAN.training_command("grpo_from_base{seed}")
 
 
 # On request alone: the weights that ship with the package, from nothing.

@@ -4,6 +4,7 @@ A *unit* is one run of one stage: ``sft``, ``download/robot``, ``evaluate/grpo/h
 the part of the whole that the unit reads, and nothing else: only a change of those values reruns it.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from pydantic import ValidationError
 from tpru.config.schema import Config, ExtractConfig, Fetch
 from tpru.errors import BatchError, ConfigError
 from tpru.files import canonical_json
+from tpru.seeds import split_seed, with_seed
 from tpru.shards import WHOLE, split_name
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -27,6 +29,9 @@ SEEDED = ("describe", "synthesize", "sft", "pass_rates", "sft_continued", "grpo"
 
 # Arms of training that are run only where they are evaluated.
 ARMS = ("sft_continued", "grpo_from_base")
+
+# Units whose result is a model, which has their name.
+TRAININGS = ("sft", "sft_continued", "grpo", "grpo_from_base")
 
 # Units that nothing depends on and that run only when they are asked for by name; they read the seed too.
 ON_REQUEST = ("audit", "tiny_base")
@@ -101,7 +106,7 @@ def _written(location: tuple[int | str, ...]) -> str:
 
 def unit_names(config: Config) -> list[str]:
     """All units of an experiment in the order of the DAG, without shards and those that run on request."""
-    models = [f"evaluate/{m}/{b}" for m in asked_models(config) for b in config.benchmarks]
+    models = [*asked_models(config), *seeded_models(config)]
     return [
         *(f"fetch/{name}" for name in fetches(config)),
         *(f"download/{s}" for s in config.sources),
@@ -111,19 +116,32 @@ def unit_names(config: Config) -> list[str]:
         "synthesize",
         *(f"benchmark/{b}" for b in external_benchmarks(config)),
         "base_model",
-        "sft",
-        *(["pass_rates"] if config.grpo.filters else []),
-        "grpo",
-        *(arm for arm in ARMS if arm in config.evaluate.models),
-        *models,
+        *(with_seed(unit, seed) for seed in (None, *config.seeds) for unit in seeded_units(config)),
+        *(f"evaluate/{m}/{b}" for m in models for b in config.benchmarks),
         "filter_audit",
         "report",
     ]
 
 
+def seeded_units(config: Config) -> list[str]:
+    """What is made once for every training seed, in the order of the DAG."""
+    filters = ["pass_rates"] if config.grpo.filters else []
+    return ["sft", *filters, "grpo", *(arm for arm in ARMS if arm in config.evaluate.models)]
+
+
 def asked_models(config: Config) -> list[str]:
-    """Names of all models that are evaluated: the local ones, then those behind endpoints."""
+    """Models that are shown: the local ones of the experiment's own seed, then those behind endpoints."""
     return [*config.evaluate.models, *config.endpoints]
+
+
+def seeded_models(config: Config) -> list[str]:
+    """Models of the further seeds, which are evaluated beside those of the experiment's own."""
+    return [with_seed(m, seed) for seed in config.seeds for m in trained_models(config.evaluate.models)]
+
+
+def trained_models(models: Iterable[str]) -> list[str]:
+    """Those of these models that trainings make."""
+    return [model for model in models if model in TRAININGS]
 
 
 def fetches(config: Config) -> dict[str, Fetch]:
@@ -147,7 +165,8 @@ def unit_config(config: Config, unit: str) -> dict[str, Any]:
     """The resolved values that one unit reads, as plain containers.
 
     A shard reads what its unit reads. How many there are is no value that a result depends on, and in
-    none of them.
+    none of them. A training with a further seed reads what it reads with the experiment's own, and chooses
+    the same items.
 
     Raises:
         ConfigError: there is no such unit in this experiment.
@@ -156,7 +175,8 @@ def unit_config(config: Config, unit: str) -> dict[str, Any]:
     known = [*unit_names(config), *ON_REQUEST]
     if whole_unit not in (known if shard == WHOLE else shard_numbers(config)):
         raise ConfigError(f"unit {unit!r} is not one of {known}")
-    stage, _, rest = whole_unit.partition("/")
+    first, _, rest = whole_unit.partition("/")
+    stage, seed = split_seed(first)
     whole = config.model_dump(mode="json")
     model = whole["model"]
     sources = sorted(whole["sources"])
@@ -181,6 +201,7 @@ def unit_config(config: Config, unit: str) -> dict[str, Any]:
             "sources": sources,
             "models": asked_models(config),
             "benchmarks": {name: whole["benchmarks"][name]["kind"] for name in sorted(whole["benchmarks"])},
+            **({"seeds": whole["seeds"]} if config.seeds else {}),
         },
         "audit": {"audit": whole["audit"]},
     }
@@ -212,8 +233,11 @@ def unit_config(config: Config, unit: str) -> dict[str, Any]:
         or parts[stage].get("source", {}).get("kind") == "simulated"
         or bool(parts[stage].get("benchmark", {}).get("protocol"))
     )
-    seed = {"seed": config.seed} if random else {}
-    return {"name": config.name, "unit": unit, **seed, **parts[stage]}
+    seeds = {"seed": config.seed} if random else {}
+    if seed is not None:
+        # Items that max_items leaves out are a choice of the data, which all seeds share.
+        seeds = {"seed": seed, "items_seed": config.seed}
+    return {"name": config.name, "unit": unit, **seeds, **parts[stage]}
 
 
 def asked_part(benchmark: dict[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from tpru.acquisition.pinned import check_accepted, pinned, require_commit
 from tpru.errors import ConfigError
 from tpru.records import SCENARIOS, SPLITS, TASKS, Level, Scenario, Split
+from tpru.seeds import split_seed
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -845,6 +846,7 @@ class Config(Strict):
 
     name: Name
     seed: Count
+    seeds: tuple[Count, ...]
     unit: str | None
     sources: dict[Name, Source]
     extract: ExtractConfig
@@ -870,6 +872,11 @@ class Config(Strict):
     def _across_groups(self) -> "Config":
         if self.seed == 500:
             raise ValueError("seed 500 makes the episodes that the tiny base was schooled on; take another")
+        if self.seed in self.seeds:
+            raise ValueError(f"seeds holds {self.seed}, which is seed itself: list only further ones")
+        twice = sorted({seed for seed in self.seeds if self.seeds.count(seed) > 1})
+        if twice:
+            raise ValueError(f"seeds holds {twice} more than once")
         if not self.sources:
             raise ValueError("sources is empty: add one, e.g. `- /source@sources.robot: simulated_robot`")
         if not self.benchmarks:
@@ -889,7 +896,8 @@ class Config(Strict):
                     raise ValueError(f"benchmarks.{name}: a source has this name, too; rename one of them")
         if "base" not in self.evaluate.models:
             raise ValueError("evaluate.models must hold `base`: every comparison starts from it")
-        taken = [n for n in self.endpoints if n in get_args(ModelName) or BASELINE.fullmatch(n)]
+        local = get_args(ModelName)
+        taken = [n for n in self.endpoints if split_seed(n)[0] in local or BASELINE.fullmatch(n)]
         if taken:
             raise ValueError(
                 f"endpoints {taken} have names that the tables use for others: choose other ones"

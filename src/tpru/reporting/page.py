@@ -16,6 +16,7 @@ from tpru.reporting.published import Published
 from tpru.reporting.published import tables as papers
 from tpru.reporting.published.gains import gains
 from tpru.reporting.reading_tables import consistency_table, harness_table, power_table
+from tpru.reporting.seeds import Shares, over_seeds
 from tpru.store import FrameStore
 from tpru.trajectories.filter_audit import Tally
 
@@ -81,12 +82,17 @@ class DataCard:
 
 @dataclass(frozen=True)
 class Results:
-    """What was measured: accuracies, differences, other readings of the same completions, consistency."""
+    """What was measured: accuracies, differences, other readings of the same completions, consistency.
+
+    ``seeds`` maps training seeds, the experiment's own first, to the accuracies of the models trained with
+    them; empty where there is no further one.
+    """
 
     rows: list[Row]
     comparisons: list[Comparison]
     harness: list[HarnessRow]
     consistency: list[ConsistencyRow]
+    seeds: dict[int, Shares] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -161,12 +167,17 @@ def every_table(results: Results) -> list[tuple[str, tables.Table]]:
             (f"{name}: answers that follow from the reasoning", consistency_table(results.consistency, name)),
         ]
     out.append(("Smallest differences that are found", power_table(powers(rows, results.comparisons))))
+    out += _over_seeds(results)
     for view in _beside(rows):
         out += [
             (f"{view.table.title}: published figures below our own", view.figures),
             (f"{view.table.title}: published gains", view.gains),
         ]
     return [(title, table) for title, table in out if table.lines]
+
+
+def _over_seeds(results: Results) -> list[tuple[str, tables.Table]]:
+    return over_seeds([*results.seeds.values()], "training seed")
 
 
 def _beside(rows: Sequence[Row]) -> list[BesideView]:
@@ -211,6 +222,8 @@ def _view(inputs: ReportInputs) -> dict[str, Any]:
         ],
         "overview": tables.overview(rows, inputs.seconds),
         "power": power_table(powers(rows, inputs.results.comparisons)),
+        "seeds": [*inputs.results.seeds],
+        "over_seeds": _over_seeds(inputs.results),
         "beside": _beside(rows),
         "intervals": papers.INTERVALS,
         "verdicts": papers.VERDICTS,

@@ -4,12 +4,13 @@
 
 prints accuracy per model and benchmark, and the differences of models within a run, as means over the runs
 with 95% intervals. Intervals of one report know the chance of the items alone; these know that of the
-training, and of the items where each run made its own.
+training, and of the items where each run made its own. The report shows the same tables of the trainings
+of one experiment with its further ``seeds``.
 """
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -73,7 +74,11 @@ def shares(folder: Path) -> Shares:
     path = folder / "report" / "metrics.json"
     if not path.exists():
         raise UpstreamError(f"{path} is missing: finish that run first, or give its folder (results/NAME)")
-    rows: list[dict[str, Any]] = read_json(path)["rows"]
+    return overall(read_json(path)["rows"])
+
+
+def overall(rows: Iterable[Mapping[str, Any]]) -> Shares:
+    """Of the rows of a report, the accuracies of models over all items."""
     return {
         (row["benchmark"], row["model"]): row["accuracy"]
         for row in rows
@@ -123,6 +128,16 @@ def differences(runs: Sequence[Shares]) -> Table:
     return Table(("compared", "benchmark", "difference", "95% interval", "p", "runs"), tuple(lines))
 
 
+def over_seeds(runs: Sequence[Shares], what: str) -> list[tuple[str, Table]]:
+    """Both tables with their titles, which say of ``what`` there are several; none of a single one."""
+    if len(runs) < 2:
+        return []
+    return [
+        (f"Accuracy over {len(runs)} {what}s", accuracies(runs)),
+        (f"Differences within a {what}", differences(runs)),
+    ]
+
+
 def summary(folders: Sequence[Path]) -> str:
     """Both tables in Markdown.
 
@@ -134,11 +149,7 @@ def summary(folders: Sequence[Path]) -> str:
         raise ConfigError("give the folders of two or more different runs: results/a results/b results/c")
     runs = [shares(folder) for folder in folders]
     names = ", ".join(folder.resolve().name for folder in folders)
-    tables = [
-        (f"Accuracy over {len(runs)} runs", accuracies(runs)),
-        ("Differences within a run", differences(runs)),
-    ]
-    return f"Runs: {names}.\n\n{markdown_file(tables)}"
+    return f"Runs: {names}.\n\n{markdown_file(over_seeds(runs, 'run'))}"
 
 
 def main(arguments: Sequence[str]) -> int:

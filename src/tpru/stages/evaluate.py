@@ -17,7 +17,7 @@ from tpru.models.endpoint import CACHE, Endpoint, Settings
 from tpru.models.features import SHELF, shelf_for
 from tpru.models.loading import device, load_model, prepare
 from tpru.models.processor import load_processor
-from tpru.pipeline import WEIGHTS_FROM
+from tpru.pipeline import weights_unit
 from tpru.records import Item, Prediction
 from tpru.run import Run, say, stage
 from tpru.stages.inputs import benchmark_items, benchmark_unit, item_frames
@@ -54,8 +54,8 @@ def by_local_model(
 ) -> list[Prediction]:
     """Answers of a model of this experiment: greedy ones, or drawn as the benchmark's own protocol says."""
     prepare()
-    config = EvaluateConfig(**{**run.config["evaluate"], "models": names[:1]})
-    unit = WEIGHTS_FROM[names[0]]
+    config = EvaluateConfig(**{**run.config["evaluate"], "models": ()})
+    unit = weights_unit(names[0])
     weights = run.upstream(unit).path("model" if unit == "base_model" else "merged")
     processor = load_processor(run.upstream("processor").path("processor"))
     model: Any = load_model(weights, ModelConfig(**run.config["model"]))

@@ -21,9 +21,9 @@ def main(run: Run) -> None:
     config = GrpoConfig(**run.config["grpo"])
     data = run.upstream("synthesize")
     test = items_of(run, "test")
-    items = choose_items(items_of(run, "grpo"), config.max_items, run.seed)
+    items = choose_items(items_of(run, "grpo"), config.max_items, run.items_seed)
     if config.filters:
-        known = read_records(run.upstream("pass_rates").path("pass_rates.parquet"), PassRate)
+        known = read_records(run.of_same_seed("pass_rates").path("pass_rates.parquet"), PassRate)
         kept = within(items, known, config.least_pass_rate, config.most_pass_rate)
         say(f"{len(items) - len(kept)} of {len(items)} items left out for their pass rate")
         items = kept
@@ -33,7 +33,7 @@ def main(run: Run) -> None:
     say(f"{len(items)} items, {prompts} prompts x {config.group_size} completions an update")
     digest = data.record["outputs"]["items.parquet"]["sha256"]
     run.tracker.dataset("grpo items", data.path("items.parquet"), digest, "train")
-    sft = run.upstream("sft").path("merged")
+    sft = run.of_same_seed("sft").path("merged")
     run_grpo(run, config, ModelConfig(**run.config["model"]), sft, items, test, item_frames(run))
     run.output("log.jsonl")
     run.metrics["items"] = len(items)

@@ -16,7 +16,7 @@ def main(run: Run) -> None:
     prepare()
     config = GrpoConfig(**run.config["grpo"])
     test = items_of(run, "test")
-    items = choose_items(items_of(run, "grpo"), config.max_items, run.seed)
+    items = choose_items(items_of(run, "grpo"), config.max_items, run.items_seed)
     say(f"{len(items)} items, from the base")
     base = run.upstream("base_model").path("model")
     run_grpo(run, config, ModelConfig(**run.config["model"]), base, items, test, item_frames(run))

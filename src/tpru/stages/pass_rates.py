@@ -25,11 +25,11 @@ from tpru.training.data import choose_items
 def main(run: Run) -> None:
     prepare()
     config = PassRatesConfig(**run.config["pass_rates"])
-    sft = run.upstream("sft").path("merged")
+    sft = run.of_same_seed("sft").path("merged")
     processor = load_processor(sft)
     model: Any = load_model(sft, ModelConfig(**run.config["model"]))
     model.to(device())
-    items = choose_items(items_of(run, "grpo"), config.max_items, run.seed)
+    items = choose_items(items_of(run, "grpo"), config.max_items, run.items_seed)
     partial = run.folder / "checkpoints" / run.fingerprint() / "pass_rates.jsonl"
     pictures = Pictures(item_frames(run), processor)
     shelf = shelf_for(run.results / SHELF, model.model.visual, processor)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import yaml
 
+from tpru.config.compose import TRAININGS, trained_models
 from tpru.config.schema import ReportConfig
 from tpru.evaluation.consistency import ConsistencyRow, consistency_rows
 from tpru.evaluation.guessers import guesser_rows
@@ -44,14 +45,15 @@ from tpru.reporting.page import (
     build_page,
     every_table,
 )
+from tpru.reporting.seeds import Shares, overall
 from tpru.run import Run, code, say, stage
+from tpru.seeds import with_seed
 from tpru.stages.inputs import benchmark_items, benchmark_unit, item_frames, items_of, sources
 from tpru.store import FrameStore, read_records, write_records
 from tpru.tracking.runs import metric_name
 from tpru.training.callbacks import read_log
 from tpru.trajectories.filter_audit import Tally
 
-TRAINED = ("sft", "sft_continued", "grpo", "grpo_from_base")
 Answers = dict[str, list[Prediction]]
 
 
@@ -60,7 +62,7 @@ def main(run: Run) -> None:
     config = ReportConfig(**run.config["report"])
     train = items_of(run, "sft", "grpo")
     kinds: dict[str, str] = run.config["benchmarks"]
-    answers = {b: benchmark_answers(run, b) for b in kinds}
+    answers = {b: benchmark_answers(run, b, run.config["models"]) for b in kinds}
     test = {b: asked_items(benchmark_items(run, b, kind), answers[b]) for b, kind in kinds.items()}
     pictures = item_frames(run)
     rows: list[Row] = []
@@ -78,7 +80,7 @@ def main(run: Run) -> None:
                 readings += harness_rows(asked, predictions, model, benchmark)
                 follows += consistency_rows(asked, predictions, model, benchmark)
             comparisons += compare_models(asked, by_model, benchmark, config, run.seed)
-    results = Results(rows, adjusted(comparisons), readings, follows)
+    results = Results(rows, adjusted(comparisons), readings, follows, by_seed(run, rows, test))
     write_json(run.output("metrics.json"), metrics(results))
     write_records(run.output("metrics.parquet"), Row, rows)
     tables = every_table(results)
@@ -112,7 +114,7 @@ def main(run: Run) -> None:
 
 def trained(run: Run) -> list[str]:
     """The trainings whose models are shown."""
-    return [s for s in TRAINED if s in {WEIGHTS_FROM.get(m) for m in run.config["models"]}]
+    return [s for s in TRAININGS if s in {WEIGHTS_FROM.get(m) for m in run.config["models"]}]
 
 
 def is_headline(row: Row) -> bool:
@@ -146,10 +148,35 @@ def external_baselines(asked: list[Item], benchmark: str) -> list[Row]:
     ]
 
 
-def benchmark_answers(run: Run, benchmark: str) -> Answers:
-    """Predictions of every model on a benchmark."""
+def by_seed(run: Run, rows: list[Row], test: dict[str, list[Item]]) -> dict[int, Shares]:
+    """Accuracies of the trained models by training seed, the experiment's own first; empty with it alone.
+
+    Args:
+        run: the report.
+        rows: of the experiment's own seed.
+        test: by benchmark, the items that the models were asked.
+    """
+    seeds: list[int] = run.config.get("seeds", [])
+    models = trained_models(run.config["models"])
+    if not seeds or not models:
+        return {}
+    out = {run.seed: overall(asdict(row) for row in rows if row.model in models)}
+    for seed in seeds:
+        scored: list[Row] = []
+        for name, items in test.items():
+            made = benchmark_answers(run, name, [with_seed(model, seed) for model in models])
+            answers = dict(zip(models, made.values(), strict=True))
+            for benchmark, asked, by_model in by_level(name, items, answers):
+                for model, predictions in by_model.items():
+                    scored += score(asked, predictions, model, benchmark)
+        out[seed] = overall(map(asdict, scored))
+    return out
+
+
+def benchmark_answers(run: Run, benchmark: str, models: list[str]) -> Answers:
+    """Predictions of these models on a benchmark."""
     out: Answers = {}
-    for model in run.config["models"]:
+    for model in models:
         path = run.upstream(f"evaluate/{model}/{benchmark}").path("predictions.parquet")
         out[model] = read_records(path, Prediction)
     return out
@@ -193,13 +220,22 @@ def compare_models(
 
 
 def metrics(results: Results) -> dict[str, object]:
-    """The content of ``metrics.json``: no times and no paths, so that equal runs give equal files."""
+    """The content of ``metrics.json``: no times and no paths, so that equal runs give equal files.
+
+    ``seeds`` is there only where trainings ran with several.
+    """
+    seeds = [
+        {"seed": seed, "benchmark": benchmark, "model": model, "accuracy": accuracy}
+        for seed, shares in results.seeds.items()
+        for (benchmark, model), accuracy in shares.items()
+    ]
     return {
         "rows": [asdict(r) for r in results.rows],
         "comparisons": [asdict(c) for c in results.comparisons],
         "detectable": [asdict(p) for p in powers(results.rows, results.comparisons)],
         "harness": [asdict(r) for r in results.harness],
         "consistency": [asdict(r) for r in results.consistency],
+        **({"seeds": seeds} if seeds else {}),
     }
 
 

@@ -17,7 +17,7 @@ def main(run: Run) -> None:
     config = SftConfig(**run.config["sft"])
     data = run.upstream("synthesize")
     test = items_of(run, "test")
-    items = choose_items(items_of(run, "sft"), config.max_items, run.seed)
+    items = choose_items(items_of(run, "sft"), config.max_items, run.items_seed)
     say(f"{len(items)} items, {config.epochs} epochs, {config.batch_size} items an update")
     digest = data.record["outputs"]["items.parquet"]["sha256"]
     run.tracker.dataset("sft items", data.path("items.parquet"), digest, "train")
