@@ -29,7 +29,7 @@ SEEDED = ("describe", "synthesize", "sft", "pass_rates", "sft_continued", "grpo"
 ARMS = ("sft_continued", "grpo_from_base")
 
 # Units that nothing depends on and that run only when they are asked for by name; they read the seed too.
-ON_REQUEST = ("audit", "tiny_base")
+ON_REQUEST = ("audit", "tiny_base", "lmms_eval")
 
 # Frozen files are primary Hydra configs: these lines keep Hydra from making folders and log files.
 QUIET_HYDRA = {
@@ -183,6 +183,7 @@ def unit_config(config: Config, unit: str) -> dict[str, Any]:
             "benchmarks": {name: whole["benchmarks"][name]["kind"] for name in sorted(whole["benchmarks"])},
         },
         "audit": {"audit": whole["audit"]},
+        "lmms_eval": {"lmms_eval": whole["lmms_eval"], "model": model},
     }
     if stage == "fetch" and not config.sources.get(rest):
         parts["fetch"] = {"benchmark": {k: whole["benchmarks"][rest][k] for k in ("licence", "fetch")}}
