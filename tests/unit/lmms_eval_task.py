@@ -28,6 +28,8 @@ doc_to_visual: !function utils.doc_to_visual
 doc_to_text: !function utils.doc_to_text
 doc_to_target: answer
 process_results: !function utils.process_results
+# Our own rule: a letter outside the tags is no answer.
+reasoning_tags: [["<think>", "</think>"]]
 generation_kwargs:
   max_new_tokens: 112
   temperature: 0

@@ -29,10 +29,11 @@ OURS = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
 PROGRESS_S = 30
 LAST_LINES = 30
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+# Cut out of an answer before a task reads it, each from the first of two words to the second: the reasoning,
+# and the tags around the answer that training asks for. Some tasks (BLINK) find no letter between tags.
+CUT = (("<think>", "</think>"), ("<answer>", "<answer>"), ("</answer>", "</answer>"))
 # Where the tasks of lmms-eval say of one item whether its answer was right, if they say it with a name.
 RIGHT = ("score", "is_correct", "overall")
-# They round to five decimals.
-ROUNDED = 1e-5
 Z95 = 1.959964
 STDERR = "_stderr"
 
@@ -41,11 +42,10 @@ STDERR = "_stderr"
 class Row:
     """One metric of one task (or group of tasks), by lmms-eval's own names.
 
-    ``value`` is what lmms-eval says, a share or a percentage or something else, of ``n`` items. Where its log
-    says of every item whether the answer was right, and their share is that value, ``correct`` counts them,
-    ``accuracy`` is their share and ``low`` and ``high`` its 95% Wilson interval (``interval`` "wilson"). Else
-    they are ``value`` plus and minus 1.96 of its own standard errors ("stderr"), or nothing ("") where it
-    gives none.
+    ``value`` is what lmms-eval says of ``n`` items: a share, a percentage, a mean over categories or tasks.
+    Where its log says of every one whether the answer was right, ``correct`` counts them, ``accuracy`` is
+    their share and ``low`` and ``high`` its 95% Wilson interval (``interval`` "wilson"). Else they are
+    ``value`` plus and minus 1.96 of its own standard errors ("stderr"), or nothing ("") where it has none.
     """
 
     model: str
@@ -154,6 +154,7 @@ def command(
         *(["--limit", str(config.limit)] if config.limit else []),
         *(["--gen_kwargs", f"max_new_tokens={config.max_new_tokens}"] if config.max_new_tokens else []),
         "--batch_size", str(config.batch_size), "--device", device, "--seed", str(seed),
+        "--reasoning_tags", json.dumps(CUT),
         "--log_samples", "--output_path", str(written),
     ]  # fmt: skip
 
@@ -203,15 +204,16 @@ def read_rows(model: str, written: Path) -> list[Row]:
     rows = []
     for task, measured in results["results"].items():
         parts = _parts(task, results["group_subtasks"])
-        n = sum(results["n-samples"][part]["effective"] for part in parts)
+        asked = sum(results["n-samples"][part]["effective"] for part in parts)
         samples = [sample for part in parts for sample in logged[part]]
         for key, value in measured.items():
             metric, comma, filtered = key.partition(",")
             if comma and STDERR not in metric and _is_number(value):
-                # A name of a filter that does nothing adds nothing.
-                name = metric if filtered == "none" else key
-                rights = [_right(sample.get(metric)) for sample in samples]
-                rows.append(_row((model, task, name), float(value), n, rights, _stderr(measured, key)))
+                # A filter of the name "none" does nothing.
+                names = (model, task, metric if filtered == "none" else key)
+                # A metric of one category is logged for the items of that category.
+                rights = [_right(sample[metric]) for sample in samples if metric in sample]
+                rows.append(_row(names, float(value), asked, rights, _stderr(measured, key)))
     return rows
 
 
@@ -252,15 +254,15 @@ def _stderr(measured: Mapping[str, Any], key: str) -> float | None:
 
 
 def _row(
-    names: tuple[str, str, str], value: float, n: int, rights: list[bool | None], stderr: float | None
+    names: tuple[str, str, str], value: float, asked: int, rights: list[bool | None], stderr: float | None
 ) -> Row:
+    n = len(rights) or asked
     told = [right for right in rights if right is not None]
-    if len(told) == len(rights) == n and n:
-        correct = sum(told)
-        share = correct / n
-        if min(abs(value - share), abs(value - 100 * share)) <= ROUNDED:
-            low_high = wilson_interval(correct, n)
-            return Row(*names, value, n, correct, share, low_high.low, low_high.high, "wilson")
+    # A task with several filters logs every item once for each, without saying for which.
+    if 0 < len(told) == n <= asked:
+        share = wilson_interval(sum(told), n)
+        return Row(*names, value, n, sum(told), sum(told) / n, share.low, share.high, "wilson")
     if stderr is None:
-        return Row(*names, value, n, None, None, None, None, "")
-    return Row(*names, value, n, None, None, value - Z95 * stderr, value + Z95 * stderr, "stderr")
+        return Row(*names, value, min(n, asked), None, None, None, None, "")
+    low, high = value - Z95 * stderr, value + Z95 * stderr
+    return Row(*names, value, min(n, asked), None, None, low, high, "stderr")

@@ -25,6 +25,7 @@ def write_exported(folder: Path, weights: Path, processor: Path) -> None:
         shutil.copytree(processor, temporary)
         for pattern in WEIGHTS:
             for file in weights.glob(pattern):
+                (temporary / file.name).unlink(missing_ok=True)
                 (temporary / file.name).symlink_to(file.resolve())
         parts = read_json(processor / PROCESSOR)
         pictures = {k: v for k, v in parts["image_processor"].items() if k != "image_processor_type"}
