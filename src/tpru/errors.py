@@ -99,3 +99,9 @@ class FetchError(TpruError):
     """Data cannot be fetched: unreachable, closed, or not what was pinned."""
 
     exit_code = 24
+
+
+class ProgramError(TpruError):
+    """Another program that a stage runs did not do its work."""
+
+    exit_code = 25

@@ -155,6 +155,10 @@ class Plan:
         unit = weights_unit(wildcards.model)
         return [self.path(f"{unit}/run.json")] if unit else []
 
+    def exported(self) -> list[str]:
+        """``run.json`` of the stages whose weights lmms-eval is given."""
+        return [self.path(f"{WEIGHTS_FROM[model]}/run.json") for model in self.config.lmms_eval.models]
+
     def command(self, unit: str, gathers: bool = False) -> str:
         """Shell line of a unit's stage. ``exec`` hands signals to Python; the log keeps all output.
 

@@ -281,6 +281,7 @@ def test_the_sums_of_splits_forgive_rounding_only() -> None:
         ("sft_continued.epochs=1", set()),
         ("grpo_from_base.version=9", set()),
         ("audit.items=3", set()),
+        ("lmms_eval.limit=3", set()),
         ("tiny_base.dims.layers=3", set()),
     ],
 )
@@ -359,6 +360,13 @@ def test_units_on_request_have_a_config_but_are_in_no_plan_of_their_own() -> Non
     assert not set(ON_REQUEST) & set(unit_names(config))
     assert set(unit_config(config, "audit")) == {"name", "unit", "seed", "audit"}
     assert set(unit_config(config, "tiny_base")) == {"name", "unit", "seed", "tiny_base"}
+    assert set(unit_config(config, "lmms_eval")) == {"name", "unit", "seed", "lmms_eval", "model"}
+
+
+def test_lmms_eval_is_given_no_model_that_is_not_trained() -> None:
+    with pytest.raises(ConfigError, match=r"lmms_eval.models: \['grpo_from_base'\]"):
+        composed("lmms_eval.models=[base,grpo_from_base]")
+    assert composed(ALL_MODELS, "lmms_eval.models=[grpo_from_base]").lmms_eval.models == ("grpo_from_base",)
 
 
 def test_every_model_name_has_a_training_and_every_unit_a_script() -> None:

@@ -58,6 +58,15 @@ def test_installed_versions_are_the_locked_ones() -> None:
     assert wrong == {}, "make install, or: pip install -r requirements/dev.txt"
 
 
+def test_lmms_eval_reads_models_with_the_locked_versions() -> None:
+    locked = {**requirements("dev.txt"), **requirements("torch.txt")}
+    beside = requirements("lmms_eval.txt")
+    shared = set(locked) & set(beside)
+    assert {"torch", "transformers", "tokenizers", "pillow"} <= shared
+    assert {k: beside[k] for k in shared} == {k: locked[k] for k in shared}
+    assert {"lmms-eval", "torchvision", "decord"} <= set(beside)
+
+
 def test_no_registry_or_machine_is_named() -> None:
     for path in [*(REPOSITORY / "requirements").iterdir(), REPOSITORY / "environment.yml"]:
         assert not re.search(r"https?://|file://|--index-url|--find-links", path.read_text()), path.name

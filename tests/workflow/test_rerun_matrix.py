@@ -51,6 +51,7 @@ VALUES = [
     ("an arm that is not asked for", ["sft_continued.epochs=1"], {}),
     ("an arm that is asked for", [WITH_ARM], {"sft_continued": 1, "evaluate": 1, "report": 1}),
     ("the audit", ["audit.items=7"], {}),
+    ("what lmms-eval asks", ["lmms_eval.limit=7"], {}),
     ("how models are asked", ["evaluate.max_new_tokens=81"], {"evaluate": 4, "report": 1}),
     ("one more benchmark", ["+benchmark@benchmarks.muirbench=muirbench", "benchmarks.muirbench.path=there"],
      {"benchmark": 1, "evaluate": 4, "report": 1}),

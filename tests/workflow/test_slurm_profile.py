@@ -147,6 +147,7 @@ def test_every_rule_that_is_submitted_has_its_line() -> None:
         "base_model",
         "tiny_base",
         "audit",
+        "lmms_eval",
         "download_shard",
         "extract_shard",
     }

@@ -31,3 +31,19 @@ rule evaluate:
     threads: 8
     shell:
         PLAN.command("evaluate/{model}/{benchmark}")
+
+
+# On request alone: general suites by lmms-eval, which has an environment of its own (docs/lmms-eval.md).
+rule lmms_eval:
+    input:
+        weights=PLAN.exported(),
+        processor=PLAN.path("processor/run.json"),
+    output:
+        PLAN.path("lmms_eval/run.json"),
+    log:
+        PLAN.path("logs/lmms_eval.log"),
+    conda:
+        "../../environment.yml"
+    threads: 8
+    shell:
+        PLAN.command("lmms_eval")

@@ -34,7 +34,7 @@ ARMS = ("sft_continued", "grpo_from_base")
 TRAININGS = ("sft", "sft_continued", "grpo", "grpo_from_base")
 
 # Units that nothing depends on and that run only when they are asked for by name; they read the seed too.
-ON_REQUEST = ("audit", "tiny_base")
+ON_REQUEST = ("audit", "tiny_base", "lmms_eval")
 
 # Frozen files are primary Hydra configs: these lines keep Hydra from making folders and log files.
 QUIET_HYDRA = {
@@ -204,6 +204,7 @@ def unit_config(config: Config, unit: str) -> dict[str, Any]:
             **({"seeds": whole["seeds"]} if config.seeds else {}),
         },
         "audit": {"audit": whole["audit"]},
+        "lmms_eval": {"lmms_eval": whole["lmms_eval"], "model": model},
     }
     if stage == "fetch" and not config.sources.get(rest):
         parts["fetch"] = {"benchmark": {k: whole["benchmarks"][rest][k] for k in ("licence", "fetch")}}

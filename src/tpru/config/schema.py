@@ -24,6 +24,8 @@ Rate = Annotated[float, Field(gt=0.0)]
 # Rows of the tables that need no model; a test compares with tpru.evaluation.scoring.
 BASELINE = re.compile("chance|majority|always_none|guess_.*")
 ModelName = Literal["base", "sft", "sft_continued", "grpo", "grpo_from_base", "grpo_blind"]
+# Models that other programs can be given: those that differ in their weights.
+ExportedModel = Literal["base", "sft", "sft_continued", "grpo", "grpo_from_base"]
 
 
 class Strict(BaseModel):
@@ -841,6 +843,19 @@ class AuditConfig(Strict):
     readers: tuple[str, ...]
 
 
+class LmmsEvalConfig(Strict):
+    """conf/lmms_eval: what lmms-eval asks of which models."""
+
+    version: Positive
+    models: Annotated[tuple[ExportedModel, ...], Field(min_length=1)]
+    tasks: Annotated[tuple[Annotated[str, Field(pattern=r"^[^,\s]+$")], ...], Field(min_length=1)]
+    include_path: str
+    limit: Count
+    batch_size: Positive
+    max_new_tokens: Count
+    python: Annotated[str, Field(min_length=1)]
+
+
 class Config(Strict):
     """The whole resolved configuration of one experiment."""
 
@@ -867,6 +882,7 @@ class Config(Strict):
     endpoints: dict[Name, AskedEndpoint]
     report: ReportConfig
     audit: AuditConfig
+    lmms_eval: LmmsEvalConfig
 
     @model_validator(mode="after")
     def _across_groups(self) -> "Config":
@@ -896,6 +912,12 @@ class Config(Strict):
                     raise ValueError(f"benchmarks.{name}: a source has this name, too; rename one of them")
         if "base" not in self.evaluate.models:
             raise ValueError("evaluate.models must hold `base`: every comparison starts from it")
+        always = {"base", "sft", "grpo"}
+        untrained = [m for m in self.lmms_eval.models if m not in {*always, *self.evaluate.models}]
+        if untrained:
+            raise ValueError(
+                f"lmms_eval.models: {untrained} are trained only where evaluate.models names them"
+            )
         local = get_args(ModelName)
         taken = [n for n in self.endpoints if split_seed(n)[0] in local or BASELINE.fullmatch(n)]
         if taken:
