@@ -1,5 +1,6 @@
 """Machine facts that a stage may use; they come from the environment, never from the configuration."""
 
+import contextlib
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -28,6 +29,20 @@ def threads() -> int:
 def shards() -> int:
     """How many shards of this unit there are to gather (``$TPRU_SHARDS``, set by its rule), else 1."""
     return int(os.environ.get("TPRU_SHARDS", "0")) or 1
+
+
+@contextlib.contextmanager
+def priority_kept() -> Iterator[None]:
+    """Give this process back the priority that it has now, whatever happens within.
+
+    SVT-AV1, run by root, makes the process that encodes a real-time one, and so all that it starts: two of
+    them that wait in a loop stop a machine of two cores.
+    """
+    policy, parameter = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, policy, parameter)
 
 
 def progress(values: Iterable[Value], what: str, total: int | None = None) -> Iterator[Value]:

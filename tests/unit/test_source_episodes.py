@@ -21,6 +21,7 @@ from tpru.errors import (
     TpruError,
 )
 from tpru.records import Media, Step, Trajectory
+from tpru.runtime import priority_kept
 from tpru.trajectories.media import iter_frames, probe_video
 from tpru.trajectories.sources.episodes import EpisodesConfig, read
 
@@ -68,7 +69,7 @@ def write_video(path: Path, codec: str = "mpeg4", pts: list[int] | None = None) 
     options = {"preset": "12"} if codec == "av1" else {}
     layout = {"movflags": "faststart"} if path.suffix == ".mp4" else {}
     path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(path), "w", options=layout) as container:
+    with priority_kept(), av.open(str(path), "w", options=layout) as container:
         stream: Any = container.add_stream(ENCODERS[codec], rate=30, options=options)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         stream.codec_context.gop_size = 12

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from PIL import Image
 
 from tpru.errors import EmptySourceError, ManifestError, TpruError
+from tpru.runtime import priority_kept
 from tpru.trajectories.media import iter_frames
 from tpru.trajectories.sources.lerobot import LeRobotConfig, read
 
@@ -33,7 +35,7 @@ V3 = {
 
 def write_video(path: Path, numbers: list[int]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(path), "w") as container:
+    with priority_kept(), av.open(str(path), "w") as container:
         stream = container.add_stream("libsvtav1", rate=10, options={"preset": "12"})
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         for stamp, number in enumerate(numbers):
@@ -42,6 +44,12 @@ def write_video(path: Path, numbers: list[int]) -> None:
             frame.pts, frame.time_base = stamp, Fraction(1, 10)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
+
+
+def test_an_encoder_leaves_the_priority_of_the_process_alone(tmp_path: Path) -> None:
+    before = os.sched_getscheduler(0)
+    write_video(tmp_path / "a.mp4", [1, 2])
+    assert os.sched_getscheduler(0) == before
 
 
 def png(number: int) -> bytes:

@@ -31,7 +31,7 @@ from tpru.config.compose import compose
 from tpru.config.schema import ExtractConfig
 from tpru.records import Media, Trajectory
 from tpru.run import say
-from tpru.runtime import threads
+from tpru.runtime import priority_kept, threads
 from tpru.stages.extract import Found, Job, extract_all
 from tpru.store import write_frames
 from tpru.trajectories.media import probe_video
@@ -62,7 +62,7 @@ def make_video(path: Path, encoder: str, frames: int, seed: int) -> Path:
         rng.integers(-10, 11, (16, HEIGHT // 2, WIDTH // 2, 1), np.int16).repeat(2, axis=1).repeat(2, axis=2)
     )
     ways = rng.integers(0, (HEIGHT - 80, WIDTH - 80), (4, 2, 2))
-    with av.open(str(path), "w") as container:
+    with priority_kept(), av.open(str(path), "w") as container:
         stream: Any = container.add_stream(encoder, rate=FPS, options=OPTIONS[encoder])
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         for number in range(frames):
