@@ -35,12 +35,13 @@ onerror:
     pipeline.on_end(PLAN, succeeded=False)
 
 
-# What comes from elsewhere is fetched where there is network: by the driver.
+# What comes from elsewhere is fetched where there is network: by the driver. It asks the judge, too.
 localrules:
     all,
     fetch,
     processor,
     base_model,
+    judge,
 
 
 rule all:

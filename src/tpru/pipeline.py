@@ -147,8 +147,7 @@ class Plan:
 
     def benchmark(self, wildcards: Any) -> str:
         """``run.json`` of the stage that gives the items of a benchmark."""
-        external = wildcards.benchmark in external_benchmarks(self.config)
-        return self.path(f"benchmark/{wildcards.benchmark}/run.json" if external else "synthesize/run.json")
+        return self._items(wildcards.benchmark)
 
     def weights(self, wildcards: Any) -> list[str]:
         """``run.json`` of the stage whose weights a model name stands for; nothing behind an endpoint."""
@@ -158,6 +157,12 @@ class Plan:
     def exported(self) -> list[str]:
         """``run.json`` of the stages whose weights lmms-eval is given."""
         return [self.path(f"{WEIGHTS_FROM[model]}/run.json") for model in self.config.lmms_eval.models]
+
+    def judged(self) -> list[str]:
+        """``run.json`` of the evaluations that the judge reads, and of the stage that gives their items."""
+        judge = self.config.judge
+        answers = [self.path(f"evaluate/{model}/{judge.benchmark}/run.json") for model in judge.models]
+        return [*answers, self._items(judge.benchmark)]
 
     def command(self, unit: str, gathers: bool = False) -> str:
         """Shell line of a unit's stage. ``exec`` hands signals to Python; the log keeps all output.
@@ -183,6 +188,10 @@ class Plan:
         stage = unit.split("/")[0].removesuffix(SEED)
         name = plan_name(in_shell(self._pattern(unit)))
         return f'tpru.stages.{stage} -cp "${PLAN_VARIABLE}" -cn {name}'
+
+    def _items(self, benchmark: str) -> str:
+        external = benchmark in external_benchmarks(self.config)
+        return self.path(f"benchmark/{benchmark}/run.json" if external else "synthesize/run.json")
 
     def _pattern(self, name: str) -> str:
         return name if self.config.seeds else name.replace(SEED, "")

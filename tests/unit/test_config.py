@@ -282,6 +282,7 @@ def test_the_sums_of_splits_forgive_rounding_only() -> None:
         ("grpo_from_base.version=9", set()),
         ("audit.items=3", set()),
         ("lmms_eval.limit=3", set()),
+        ("judge.items=3", set()),
         ("tiny_base.dims.layers=3", set()),
     ],
 )
@@ -361,12 +362,35 @@ def test_units_on_request_have_a_config_but_are_in_no_plan_of_their_own() -> Non
     assert set(unit_config(config, "audit")) == {"name", "unit", "seed", "audit"}
     assert set(unit_config(config, "tiny_base")) == {"name", "unit", "seed", "tiny_base"}
     assert set(unit_config(config, "lmms_eval")) == {"name", "unit", "seed", "lmms_eval", "model"}
+    assert set(unit_config(config, "judge")) == {"name", "unit", "seed", "judge", "kind"}
 
 
 def test_lmms_eval_is_given_no_model_that_is_not_trained() -> None:
     with pytest.raises(ConfigError, match=r"lmms_eval.models: \['grpo_from_base'\]"):
         composed("lmms_eval.models=[base,grpo_from_base]")
     assert composed(ALL_MODELS, "lmms_eval.models=[grpo_from_base]").lmms_eval.models == ("grpo_from_base",)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("judge.models=[grpo,grpo_from_base]", r"judge.models: \['grpo_from_base'\] are neither"),
+        ("judge.models=[grpo_seed1]", r"judge.models: \['grpo_seed1'\] are neither"),
+        ("judge.models=[sft,sft]", "names one twice"),
+        ("judge.models=[]", "judge.models"),
+        ("judge.benchmark=muirbench", r"'muirbench' is none of \['heldout'\]"),
+    ],
+)
+def test_the_judge_reads_no_answers_that_nobody_gives(override: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        composed(override)
+
+
+def test_the_judge_reads_models_behind_endpoints_and_of_further_seeds() -> None:
+    remote = ("+endpoint@endpoints.gpt_4o=default", "endpoints.gpt_4o.model=gpt-4o", "seeds=[1]")
+    config = composed(*remote, "judge.models=[base,gpt_4o,grpo_seed1]")
+    assert config.judge.models == ("base", "gpt_4o", "grpo_seed1")
+    assert composed("evaluate.models=[base]").judge.models == ("sft", "grpo")
 
 
 def test_every_model_name_has_a_training_and_every_unit_a_script() -> None:

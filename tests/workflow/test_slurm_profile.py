@@ -148,6 +148,7 @@ def test_every_rule_that_is_submitted_has_its_line() -> None:
         "tiny_base",
         "audit",
         "lmms_eval",
+        "judge",
         "download_shard",
         "extract_shard",
     }

@@ -47,3 +47,18 @@ rule lmms_eval:
     threads: 8
     shell:
         PLAN.command("lmms_eval")
+
+
+# On request alone: a text model behind an endpoint says what the reasonings conclude (docs/endpoint-models.md).
+rule judge:
+    input:
+        PLAN.judged(),
+    output:
+        PLAN.path("judge/run.json"),
+    log:
+        PLAN.path("logs/judge.log"),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    shell:
+        PLAN.command("judge")

@@ -34,7 +34,7 @@ ARMS = ("sft_continued", "grpo_from_base")
 TRAININGS = ("sft", "sft_continued", "grpo", "grpo_from_base")
 
 # Units that nothing depends on and that run only when they are asked for by name; they read the seed too.
-ON_REQUEST = ("audit", "tiny_base", "lmms_eval")
+ON_REQUEST = ("audit", "tiny_base", "lmms_eval", "judge")
 
 # Frozen files are primary Hydra configs: these lines keep Hydra from making folders and log files.
 QUIET_HYDRA = {
@@ -205,6 +205,7 @@ def unit_config(config: Config, unit: str) -> dict[str, Any]:
         },
         "audit": {"audit": whole["audit"]},
         "lmms_eval": {"lmms_eval": whole["lmms_eval"], "model": model},
+        "judge": {"judge": whole["judge"], "kind": judged_kind(config)},
     }
     if stage == "fetch" and not config.sources.get(rest):
         parts["fetch"] = {"benchmark": {k: whole["benchmarks"][rest][k] for k in ("licence", "fetch")}}
@@ -239,6 +240,12 @@ def unit_config(config: Config, unit: str) -> dict[str, Any]:
         # Items that max_items leaves out are a choice of the data, which all seeds share.
         seeds = {"seed": seed, "items_seed": config.seed}
     return {"name": config.name, "unit": unit, **seeds, **parts[stage]}
+
+
+def judged_kind(config: Config) -> str:
+    """The kind of the benchmark whose answers are judged; an experiment may do without the default one."""
+    benchmark = config.benchmarks.get(config.judge.benchmark)
+    return benchmark.kind if benchmark else "heldout"
 
 
 def asked_part(benchmark: dict[str, Any]) -> dict[str, Any]:

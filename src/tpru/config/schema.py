@@ -856,6 +856,21 @@ class LmmsEvalConfig(Strict):
     python: Annotated[str, Field(min_length=1)]
 
 
+class JudgeConfig(Strict):
+    """conf/judge: who says what reasonings conclude, and of which answers."""
+
+    version: Positive
+    models: Annotated[tuple[Name, ...], Field(min_length=1)]
+    benchmark: Name
+    items: Count
+    model: Annotated[str, Field(min_length=1)]
+    temperature: Annotated[float, Field(ge=0.0, le=2.0)]
+    max_tokens: Positive
+    concurrency: Annotated[int, Field(ge=1, le=256)]
+    retries: Annotated[int, Field(ge=0, le=50)]
+    timeout_s: Rate
+
+
 class Config(Strict):
     """The whole resolved configuration of one experiment."""
 
@@ -883,6 +898,7 @@ class Config(Strict):
     report: ReportConfig
     audit: AuditConfig
     lmms_eval: LmmsEvalConfig
+    judge: JudgeConfig
 
     @model_validator(mode="after")
     def _across_groups(self) -> "Config":
@@ -918,6 +934,7 @@ class Config(Strict):
             raise ValueError(
                 f"lmms_eval.models: {untrained} are trained only where evaluate.models names them"
             )
+        _check_judge(self)
         local = get_args(ModelName)
         taken = [n for n in self.endpoints if split_seed(n)[0] in local or BASELINE.fullmatch(n)]
         if taken:
@@ -925,6 +942,24 @@ class Config(Strict):
                 f"endpoints {taken} have names that the tables use for others: choose other ones"
             )
         return self
+
+
+def _check_judge(config: Config) -> None:
+    """What is judged must be answered; the defaults need it only once the judge is asked for."""
+    models, benchmark = config.judge.models, config.judge.benchmark
+    seeds = [None, *config.seeds]
+    asked = {"sft", "grpo", *config.evaluate.models}
+    unknown = [
+        m
+        for m in models
+        if m not in config.endpoints and not (split_seed(m)[0] in asked and split_seed(m)[1] in seeds)
+    ]
+    if unknown:
+        raise ValueError(f"judge.models: {unknown} are neither in evaluate.models nor in endpoints")
+    if len(set(models)) < len(models):
+        raise ValueError(f"judge.models names one twice: {list(models)}")
+    if benchmark not in {"heldout", *config.benchmarks}:
+        raise ValueError(f"judge.benchmark: {benchmark!r} is none of {list(config.benchmarks)}")
 
 
 def _check_extract_overrides(name: str, source: SourceBase, extract: ExtractConfig) -> None:

@@ -1,4 +1,4 @@
-"""Does the answer follow from the reasoning? Read by rules, without a model as judge.
+"""Does the answer follow from the reasoning? Read by rules; a model as judge is :mod:`tpru.evaluation.judge`.
 
 Reinforcement learning may raise accuracy while chains of thought contradict the answers that they end in
 (arXiv 2503.24376 and 2506.16141). What a reasoning concludes is read out of the text inside
@@ -82,11 +82,18 @@ def consistency_rows(
         KeyError: an item has no prediction.
     """
     said = {p.item_id: p for p in predictions}
-    judged = [(item, said[item.item_id], verdict(item, said[item.item_id])) for item in items]
+    answered = [(item, said[item.item_id]) for item in items]
+    return verdict_rows([(i, p.correct, verdict(i, p)) for i, p in answered], model, benchmark)
+
+
+def verdict_rows(
+    judged: Sequence[tuple[Item, bool, Verdict]], model: str, benchmark: str
+) -> list[ConsistencyRow]:
+    """The same rows of verdicts that are given, each with its item and whether the answer was right."""
     chosen = {
         "all": judged,
-        "right": [j for j in judged if j[1].correct],
-        "wrong": [j for j in judged if not j[1].correct],
+        "right": [j for j in judged if j[1]],
+        "wrong": [j for j in judged if not j[1]],
     }
     rows = []
     for answers, own in chosen.items():

@@ -1,5 +1,7 @@
-"""Intervals and tests for shares of right answers: pure functions on counts and 0/1 lists."""
+"""Intervals and tests for shares of right answers, and agreement: pure functions on counts and lists."""
 
+import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -148,6 +150,24 @@ def mcnemar_exact(only_a: int, only_b: int) -> float:
         raise ValueError(f"negative counts: {only_a}, {only_b}")
     tail = float(special.bdtr(min(only_a, only_b), only_a + only_b, 0.5))
     return min(1.0, 2 * tail)
+
+
+def cohens_kappa(a: Sequence[str], b: Sequence[str]) -> float:
+    """Agreement of two readers on the same items beyond chance; nan where chance alone explains all.
+
+    Source: J. Cohen, "A coefficient of agreement for nominal scales", Educational and Psychological
+    Measurement 20 (1960), 37-46: (observed - expected) / (1 - expected), expected from how often each
+    of them gives each answer. Nan without items, and where both give one and the same answer always.
+    """
+    if len(a) != len(b):
+        raise ValueError(f"{len(a)} and {len(b)} answers")
+    n = len(a)
+    if n == 0:
+        return math.nan
+    observed = sum(x == y for x, y in zip(a, b, strict=True)) / n
+    left, right = Counter(a), Counter(b)
+    expected = sum(left[x] * right[x] for x in left) / (n * n)
+    return (observed - expected) / (1 - expected) if expected < 1 else math.nan
 
 
 def paired_difference(

@@ -9,7 +9,6 @@ import argparse
 import json
 import math
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tpru.errors import ManifestError, TpruError
-from tpru.evaluation.statistics import wilson_interval
+from tpru.evaluation.statistics import cohens_kappa, wilson_interval
 from tpru.reporting.audit import UNDECIDABLE
 
 JUDGEMENTS = {"answer_right": "says the key is right", "reasoning_true": "says its reasoning is true"}
@@ -66,24 +65,6 @@ def judged(reader: Reader, question: str) -> Share:
     """How often a person says yes to a question asked after the answer was shown; "unsure" is no yes."""
     given = reader.judged[question]
     return Share(sum(v == "yes" for v in given.values()), len(given))
-
-
-def cohens_kappa(a: Sequence[str], b: Sequence[str]) -> float:
-    """Agreement of two people on the same items beyond chance; nan where chance alone explains all.
-
-    Source: J. Cohen, "A coefficient of agreement for nominal scales", Educational and Psychological
-    Measurement 20 (1960), 37-46: (observed - expected) / (1 - expected), expected from how often each
-    of them gives each answer. Nan without items, and where both give one and the same answer always.
-    """
-    if len(a) != len(b):
-        raise ValueError(f"{len(a)} and {len(b)} answers")
-    n = len(a)
-    if n == 0:
-        return math.nan
-    observed = sum(x == y for x, y in zip(a, b, strict=True)) / n
-    left, right = Counter(a), Counter(b)
-    expected = sum(left[x] * right[x] for x in left) / (n * n)
-    return (observed - expected) / (1 - expected) if expected < 1 else math.nan
 
 
 def read_key(path: Path) -> dict[str, Any]:
