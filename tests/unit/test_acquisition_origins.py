@@ -5,7 +5,7 @@ import io
 import stat
 import tarfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -20,21 +20,28 @@ Serve = Callable[..., Origin]
 FILES = {"meta/info.json": b"{}", "data/a b.bin": b"a" * 100_000, "README.md": b"# x"}
 
 
+def fetch(repo: str, revision: str, patterns: Sequence[str] = ("*",)) -> Path:
+    """A folder with the files of a dataset that match, as the stage brings them."""
+    found = hub.offer(repo, revision, patterns)
+    found.bring(found.files, repo)
+    return cache.view(found.files)
+
+
 @pytest.mark.parametrize("lfs", [True, False], ids=["large files", "files in git"])
 def test_a_dataset_of_the_hub_at_a_commit(serve: Serve, lfs: bool) -> None:
     origin = serve(FILES, lfs=lfs)
-    folder = hub.fetch(REPO, COMMIT)
+    folder = fetch(REPO, COMMIT)
     assert {
         p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()
     } == FILES
     asked = len(origin.asked)
-    assert hub.fetch(REPO, COMMIT) == folder
+    assert fetch(REPO, COMMIT) == folder
     assert len(origin.asked) == asked, "a commit never changes: nothing is asked again"
 
 
 def test_of_a_dataset_only_what_is_wanted(serve: Serve) -> None:
     origin = serve(FILES)
-    folder = hub.fetch(REPO, COMMIT, ["meta/*"])
+    folder = fetch(REPO, COMMIT, ["meta/*"])
     assert [p.name for p in folder.rglob("*") if p.is_file()] == ["info.json"]
     assert origin.data_gets() == ["meta/info.json"]
 
@@ -42,7 +49,7 @@ def test_of_a_dataset_only_what_is_wanted(serve: Serve) -> None:
 def test_what_the_hub_sends_is_held_against_its_checksum(serve: Serve) -> None:
     for lfs in (True, False):
         origin = serve(FILES, lfs=lfs, faults={"data/a b.bin": ["corrupt", "cut:5"]})
-        listed = hub.fetch(REPO, COMMIT)
+        listed = fetch(REPO, COMMIT)
         assert (listed / "data/a b.bin").read_bytes() == FILES["data/a b.bin"]
         assert origin.data_gets().count("data/a b.bin") == 3
         for path in sorted(cache.root().rglob("*"), reverse=True):
@@ -52,7 +59,7 @@ def test_what_the_hub_sends_is_held_against_its_checksum(serve: Serve) -> None:
 @pytest.mark.parametrize("revision", ["main", "v1.0", "", COMMIT[:8], COMMIT.upper()])
 def test_a_branch_is_refused_with_the_way_to_its_commit(revision: str) -> None:
     with pytest.raises(ConfigError, match=r"40 hex digits.*HfApi\(\)\.dataset_info"):
-        hub.fetch(REPO, revision)
+        fetch(REPO, revision)
     with pytest.raises(ConfigError, match=r"git ls-remote https://github.com/a/b HEAD"):
         pinned.require_commit("github", "a/b", revision)
 
@@ -64,33 +71,33 @@ def test_a_gated_dataset_gives_the_page_and_the_variable(
     assert hub.offer(REPO, COMMIT, ["*"]).gated
     page = f"visit {origin.url}/datasets/{REPO}, accept its terms.*HF_TOKEN"
     with pytest.raises(FetchError, match=page):
-        hub.fetch(REPO, COMMIT)
+        fetch(REPO, COMMIT)
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
-    assert hub.fetch(REPO, COMMIT).exists()
+    assert fetch(REPO, COMMIT).exists()
 
 
 def test_a_dataset_or_commit_that_is_not_there_is_named(serve: Serve) -> None:
     origin = serve(FILES)
     with pytest.raises(FetchError, match="nobody/nothing does not exist or is private"):
-        hub.fetch("nobody/nothing", COMMIT)
+        fetch("nobody/nothing", COMMIT)
     with pytest.raises(
         FetchError, match=f"has no commit {'f' * 40}: see {origin.url}/datasets/{REPO}/commits"
     ):
-        hub.fetch(REPO, "f" * 40)
+        fetch(REPO, "f" * 40)
 
 
 def test_offline_what_is_missing_is_said(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     origin = serve(FILES)
-    hub.fetch(REPO, COMMIT, ["meta/*"])
+    fetch(REPO, COMMIT, ["meta/*"])
     asked = len(origin.asked)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    assert hub.fetch(REPO, COMMIT, ["meta/*"]).exists()
+    assert fetch(REPO, COMMIT, ["meta/*"]).exists()
     with pytest.raises(
         FetchError, match=r"2 of 3 files of .* are not in the cache .* HF_HUB_OFFLINE=1 is set"
     ):
-        hub.fetch(REPO, COMMIT)
+        fetch(REPO, COMMIT)
     with pytest.raises(FetchError, match="cannot be reached"):
-        hub.fetch(REPO, "e" * 40)
+        fetch(REPO, "e" * 40)
     assert len(origin.asked) == asked
 
 

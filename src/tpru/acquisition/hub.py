@@ -8,33 +8,22 @@ and verifies what came, which the library does not.
 import os
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import Any
 
-from tpru.acquisition.cache import RemoteFile, inside, root, view
+from tpru.acquisition.cache import RemoteFile, inside, root
 from tpru.acquisition.offers import Offer
 from tpru.acquisition.pinned import require_commit
 from tpru.errors import FetchError
 from tpru.files import read_json, write_json
 
 
-def fetch(repo: str, revision: str, patterns: Sequence[str] = ("*",)) -> Path:
-    """A folder with the files of a dataset that match a pattern, from the cache or from the hub.
-
-    The terms are the caller's to check (:func:`tpru.acquisition.pinned.check_accepted`).
+def offer(repo: str, revision: str, patterns: Sequence[str]) -> Offer:
+    """What a dataset offers at a commit. Its terms are the caller's to check (``pinned.check_accepted``).
 
     Raises:
         ConfigError: the revision is no commit.
-        FetchError: it is not there, closed to this user, or a file cannot be had.
-        DiskFullError: there is too little room.
+        FetchError: it is not there, or closed to this user.
     """
-    found = offer(repo, revision, patterns)
-    found.bring(found.files, repo)
-    return view(found.files)
-
-
-def offer(repo: str, revision: str, patterns: Sequence[str]) -> Offer:
-    """What a dataset offers at a commit; raises as :func:`fetch` does."""
     from huggingface_hub import constants, get_token, hf_hub_url
 
     require_commit("hub", repo, revision)
