@@ -9,29 +9,30 @@ import re
 from pathlib import PurePosixPath
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from tpru.acquisition.pinned import check_accepted, pinned, require_commit
+from tpru.config.base import Count, Name, Positive, Rate, Share, Strict
+from tpru.config.tpo_schema import GroundingConfig, SegmenterConfig, TpoConfig
 from tpru.errors import ConfigError
 from tpru.records import SCENARIOS, SPLITS, TASKS, Level, Scenario, Split
 from tpru.seeds import split_seed
 
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
-Positive = Annotated[int, Field(ge=1)]
-Count = Annotated[int, Field(ge=0)]
-Rate = Annotated[float, Field(gt=0.0)]
 # Rows of the tables that need no model; a test compares with tpru.evaluation.scoring.
 BASELINE = re.compile("chance|majority|always_none|guess_.*")
-ModelName = Literal["base", "sft", "sft_continued", "grpo", "grpo_from_base", "grpo_blind"]
+ModelName = Literal[
+    "base",
+    "sft",
+    "sft_continued",
+    "grpo",
+    "grpo_from_base",
+    "grpo_blind",
+    "tpo",
+    "sft_from_tpo",
+    "grpo_from_tpo",
+]
 # Models that other programs can be given: those that differ in their weights.
 ExportedModel = Literal["base", "sft", "sft_continued", "grpo", "grpo_from_base"]
-
-
-class Strict(BaseModel):
-    """A frozen group whose unknown keys are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
 
 
 class ExtractConfig(Strict):
@@ -892,6 +893,9 @@ class Config(Strict):
     pass_rates: PassRatesConfig
     grpo: GrpoConfig
     grpo_from_base: GrpoFromBaseConfig
+    grounding: GroundingConfig
+    segmenter: SegmenterConfig
+    tpo: TpoConfig
     evaluate: EvaluateConfig
     benchmarks: dict[Name, Benchmark]
     endpoints: dict[Name, AskedEndpoint]
