@@ -1,4 +1,4 @@
-"""The record of dense supervision, one for its three tasks; see :mod:`tpru.records` for how records are kept."""
+"""The records of dense supervision; :mod:`tpru.records` says how records are kept."""
 
 from dataclasses import dataclass
 from typing import Literal
