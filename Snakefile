@@ -21,6 +21,8 @@ wildcard_constraints:
     benchmark="|".join(PLAN.benchmarks),
     seed=PLAN.seeds,
     shard=shards.SHARD,
+    variant="|".join(PLAN.variants) or "-",
+    phase="assignment|heads|joint",
 
 
 onstart:

@@ -20,13 +20,16 @@ from typing import TYPE_CHECKING, Any
 
 from tpru.config.compose import (
     ON_REQUEST,
+    TPO_MODEL,
     TRAININGS,
     asked_models,
     compose,
+    evaluated_variants,
     external_benchmarks,
     fetches,
     freeze,
     leaves,
+    phase_before,
     seeded_models,
     shard_numbers,
     unit_config,
@@ -59,6 +62,9 @@ WEIGHTS_FROM = {
     "grpo": "grpo",
     "grpo_from_base": "grpo_from_base",
     "grpo_blind": "grpo",
+    "tpo": TPO_MODEL,
+    "sft_from_tpo": "sft_from_tpo",
+    "grpo_from_tpo": "grpo_from_tpo",
 }
 # Snakemake calls on_start and on_end by themselves, with nothing in between to hold what they share.
 _OPENED: list["Invocation"] = []
@@ -153,6 +159,29 @@ class Plan:
         """``run.json`` of the stage whose weights a model name stands for; nothing behind an endpoint."""
         unit = weights_unit(wildcards.model)
         return [self.path(f"{unit}/run.json")] if unit else []
+
+    @property
+    def variants(self) -> list[str]:
+        """Names of the trainings of TPO."""
+        return list(self.config.tpo.variants)
+
+    @property
+    def tpo_model(self) -> str:
+        """The phase of TPO that SFT can go on from."""
+        return TPO_MODEL
+
+    def phase_before(self, wildcards: Any) -> list[str]:
+        """``run.json`` of the stage whose weights a phase of TPO goes on from."""
+        before = phase_before(f"tpo/{wildcards.variant}/{wildcards.phase}")
+        return [self.path(f"{before or 'base_model'}/run.json")]
+
+    def segmenter(self, wildcards: Any) -> list[str]:
+        """``run.json`` of the segmenter, where a training of TPO has a mask head."""
+        return self.only_in_dag("segmenter") if self.config.tpo.variants[wildcards.variant].segments else []
+
+    def heads(self) -> list[str]:
+        """``run.json`` of the evaluations of heads."""
+        return [self.path(f"evaluate_heads/{name}/run.json") for name in evaluated_variants(self.config)]
 
     def exported(self) -> list[str]:
         """``run.json`` of the stages whose weights lmms-eval is given."""
@@ -325,13 +354,17 @@ def check_devices(made: Plan, resources: Mapping[str, Any]) -> None:
     """
     for rule, given in resources.items():
         nodes, gpus = (max(1, _number(dict(given).get(name, 1))) for name in ("nodes", "gpu"))
-        if rule in TRAININGS:
+        if rule == "tpo":
+            for phase in made.config.tpo.phases.values():
+                passes_per_update(made.config.tpo.of_updates(phase), nodes, gpus)
+        elif rule in TRAININGS:
             grpo = rule.startswith("grpo")
             passes_per_update(made.config.grpo if grpo else made.config.sft, nodes, gpus)
         elif nodes * gpus > 1:
             raise ConfigError(
                 f"rule {rule} is one process on one GPU, but the profile gives it {nodes} node(s) x {gpus} "
-                f"GPU(s): only {', '.join(TRAININGS)} train on several. Set {rule}:nodes=1 and {rule}:gpu=1"
+                f"GPU(s): only tpo, {', '.join(TRAININGS)} train on several. Set {rule}:nodes=1 "
+                f"and {rule}:gpu=1"
             )
 
 

@@ -65,7 +65,7 @@ def target(item: Item) -> str:
 
 def stock(item: Item, said: str) -> dict[str, Any]:
     """Inputs of prompt and completion as the stock processor gives them."""
-    text = prompt_text(parts().processor, item) + said
+    text = prompt_text(parts().processor, item.prompt) + said
     images = [[picture(name) for name in item.shown]]
     return dict(parts().processor(text=[text], images=images, return_tensors="pt"))
 

@@ -119,9 +119,9 @@ def test_special_tokens_are_one_token_each_and_told_apart(processor: ImageTextPr
 def test_a_loaded_processor_reads_as_the_saved_one(processor: ImageTextProcessor, frames: FrameStore) -> None:
     made = make_processor(train_tokenizer(CORPUS, VOCABULARY), CHAT_TEMPLATE, 3136, 12544)
     item = item_of(frames.ids_in_order()[:3])
-    assert prompt_text(made, item) == prompt_text(processor, item)
+    assert prompt_text(made, item.prompt) == prompt_text(processor, item.prompt)
     inputs = [
-        p(text=[prompt_text(p, item)], images=[pictures_of(item, frames)], return_tensors="pt")
+        p(text=[prompt_text(p, item.prompt)], images=[pictures_of(item, frames)], return_tensors="pt")
         for p in (made, processor)
     ]
     assert inputs[0].keys() == inputs[1].keys()
@@ -133,7 +133,7 @@ def test_padding_is_on_the_left_after_loading(processor: ImageTextProcessor, fra
     assert processor.tokenizer.padding_side == "left"
     names = frames.ids_in_order()
     batch = [item_of(names[:1]), item_of(names[:4], "A much longer text about the same task.")]
-    texts = [prompt_text(processor, item) for item in batch]
+    texts = [prompt_text(processor, item.prompt) for item in batch]
     pictures = [pictures_of(item, frames) for item in batch]
     padded = processor(text=texts, images=pictures, padding=True, return_tensors="pt")
     alone = processor(text=texts[:1], images=pictures[:1], return_tensors="pt")
@@ -154,7 +154,7 @@ def test_the_prompt_is_the_chat_form_of_qwen_with_pictures_in_place(
 ) -> None:
     item = make_item(shown=("f0", "f1"), text="Look.")
     picture = "<|vision_start|><|image_pad|><|vision_end|>"
-    assert prompt_text(processor, item) == (
+    assert prompt_text(processor, item.prompt) == (
         f"<|im_start|>user\nLook.\nStep 1: {picture}\nStep 2: {picture}"
         f"\nWhich one?\n{CHOICE_FORM}<|im_end|>\n<|im_start|>assistant\n"
     )
@@ -163,16 +163,16 @@ def test_the_prompt_is_the_chat_form_of_qwen_with_pictures_in_place(
 def test_a_target_follows_its_prompt(processor: ImageTextProcessor) -> None:
     item = make_item(text="Look.")
     answer = {"role": "assistant", "content": [{"type": "text", "text": "<answer>C</answer>"}]}
-    whole = processor.apply_chat_template([*messages(item), answer], tokenize=False)
-    assert whole == prompt_text(processor, item) + "<answer>C</answer><|im_end|>\n"
+    whole = processor.apply_chat_template([*messages(item.prompt), answer], tokenize=False)
+    assert whole == prompt_text(processor, item.prompt) + "<answer>C</answer><|im_end|>\n"
     system = {"role": "system", "content": "Be brief."}
-    text = processor.apply_chat_template([system, *messages(item)], tokenize=False)
+    text = processor.apply_chat_template([system, *messages(item.prompt)], tokenize=False)
     assert text.startswith("<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nLook.")
 
 
 def test_messages_keep_the_order_of_texts_and_pictures() -> None:
     item = make_item(shown=("f0", "f1"), text="Look.")
-    ((role, content),) = [(m["role"], m["content"]) for m in messages(item)]
+    ((role, content),) = [(m["role"], m["content"]) for m in messages(item.prompt)]
     assert role == "user"
     assert [part["type"] for part in content] == ["text", "text", "image", "text", "image", "text"]
 
@@ -188,7 +188,7 @@ def test_the_token_counter_gives_the_real_length(
     count = token_counter(processor, frames)
     for start in range(0, 7, 3):
         item = item_of([names[(start + k) % 7] for k in range(n_pictures)])
-        inputs = processor(text=[prompt_text(processor, item)], images=[pictures_of(item, frames)])
+        inputs = processor(text=[prompt_text(processor, item.prompt)], images=[pictures_of(item, frames)])
         assert count(item) == len(inputs["input_ids"][0])
         assert count(item) == count(item)  # also from what it remembers
 
@@ -202,7 +202,7 @@ def test_the_token_counter_follows_the_bounds_of_the_pictures(
     pad = made.tokenizer.convert_tokens_to_ids("<|image_pad|>")
     for name in frames.ids_in_order():
         item = item_of([name])
-        inputs = made(text=[prompt_text(made, item)], images=[pictures_of(item, frames)])
+        inputs = made(text=[prompt_text(made, item.prompt)], images=[pictures_of(item, frames)])
         assert count(item) == len(inputs["input_ids"][0])
         cells = inputs["input_ids"][0].count(pad)
         short, long = sorted(frames.image(name).size)
@@ -218,7 +218,7 @@ def test_placeholders_and_their_types_match_the_pictures(
     names = frames.ids_in_order()
     batch = [item_of(names[:2]), item_of(names[2:7]), item_of(names[6:7])]
     inputs = processor(
-        text=[prompt_text(processor, item) for item in batch],
+        text=[prompt_text(processor, item.prompt) for item in batch],
         images=[pictures_of(item, frames) for item in batch],
         padding=True,
         return_tensors="pt",
@@ -263,7 +263,7 @@ def test_a_kept_picture_gives_the_model_what_the_whole_one_gives(
     made = make_processor(train_tokenizer(CORPUS, VOCABULARY), CHAT_TEMPLATE, *bounds)
     pictures = Pictures(frames, made)
     for name in frames.ids_in_order():
-        text = [prompt_text(made, item_of([name]))]
+        text = [prompt_text(made, item_of([name]).prompt)]
         whole, kept = (
             made(text=text, images=[[image]], return_tensors="pt")
             for image in (frames.image(name), pictures(name))

@@ -33,6 +33,23 @@ rule evaluate:
         PLAN.command("evaluate/{model}/{benchmark}")
 
 
+# Dense questions, to a trained variant of TPO.
+rule evaluate_heads:
+    input:
+        tpo=PLAN.path("tpo/{variant}/joint/run.json"),
+        grounding=PLAN.path("grounding/run.json"),
+        segmenter=PLAN.segmenter,
+    output:
+        PLAN.path("evaluate_heads/{variant}/run.json"),
+    log:
+        PLAN.path("logs/evaluate_heads/{variant}.log"),
+    conda:
+        "../../environment.yml"
+    threads: 8
+    shell:
+        PLAN.command("evaluate_heads/{variant}")
+
+
 # On request alone: general suites by lmms-eval, which has an environment of its own (docs/lmms-eval.md).
 rule lmms_eval:
     input:

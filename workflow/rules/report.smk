@@ -11,6 +11,7 @@ rule report:
         benchmark=PLAN.external_benchmarks(),
         synthesize=PLAN.path("synthesize/run.json"),
         filter_audit=PLAN.path("filter_audit/run.json"),
+        heads=PLAN.heads(),
     output:
         page=report(
             PLAN.path("report/index.html"),

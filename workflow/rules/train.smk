@@ -105,6 +105,64 @@ rule grpo_from_base:
         PLAN.training_command("grpo_from_base{seed}")
 
 
+# Task Preference Optimization, phase by phase; only where tpo.variants has an entry.
+rule tpo:
+    input:
+        before=PLAN.phase_before,
+        processor=PLAN.path("processor/run.json"),
+        synthesize=PLAN.path("synthesize/run.json"),
+        grounding=PLAN.path("grounding/run.json"),
+        segmenter=PLAN.segmenter,
+    output:
+        PLAN.path("tpo/{variant}/{phase}/run.json"),
+    log:
+        PLAN.path("logs/tpo/{variant}-{phase}.log"),
+    conda:
+        "../../environment.yml"
+    threads: 8
+    resources:
+        nodes=1,
+        gpu=0,
+    shell:
+        PLAN.training_command("tpo/{variant}/{phase}")
+
+
+rule sft_from_tpo:
+    input:
+        tpo=PLAN.path(PLAN.tpo_model + "/run.json"),
+        synthesize=PLAN.path("synthesize/run.json"),
+    output:
+        PLAN.path("sft_from_tpo{seed}/run.json"),
+    log:
+        PLAN.path("logs/sft_from_tpo{seed}.log"),
+    conda:
+        "../../environment.yml"
+    threads: 8
+    resources:
+        nodes=1,
+        gpu=0,
+    shell:
+        PLAN.training_command("sft_from_tpo{seed}")
+
+
+rule grpo_from_tpo:
+    input:
+        sft=PLAN.path("sft_from_tpo{seed}/run.json"),
+        synthesize=PLAN.path("synthesize/run.json"),
+    output:
+        PLAN.path("grpo_from_tpo{seed}/run.json"),
+    log:
+        PLAN.path("logs/grpo_from_tpo{seed}.log"),
+    conda:
+        "../../environment.yml"
+    threads: 8
+    resources:
+        nodes=1,
+        gpu=0,
+    shell:
+        PLAN.training_command("grpo_from_tpo{seed}")
+
+
 # On request alone: the weights that ship with the package, from nothing.
 rule tiny_base:
     output:

@@ -57,7 +57,9 @@ def one_by_one(
     texts = []
     for item in progress(items, "one by one", len(items)):
         shown = [pictures(frame_id) for frame_id in item.shown]
-        asked = processor(text=[prompt_text(processor, item)], images=shown or None, return_tensors="pt")
+        asked = processor(
+            text=[prompt_text(processor, item.prompt)], images=shown or None, return_tensors="pt"
+        )
         with torch.no_grad():
             written = model.generate(
                 **asked.to(model.device), do_sample=False, max_new_tokens=most,

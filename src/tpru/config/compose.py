@@ -16,6 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
 
 from tpru.config.schema import Config, ExtractConfig, Fetch
+from tpru.config.tpo_schema import PHASES, TpoTraining
 from tpru.errors import BatchError, ConfigError
 from tpru.files import canonical_json
 from tpru.seeds import split_seed, with_seed
@@ -25,13 +26,29 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 CONF = REPOSITORY / "conf"
 
 # Stages with a random choice in them; the others do not read the seed and do not rerun when it changes.
-SEEDED = ("describe", "synthesize", "sft", "pass_rates", "sft_continued", "grpo", "grpo_from_base", "report")
+SEEDED = (
+    "describe",
+    "synthesize",
+    "sft",
+    "pass_rates",
+    "sft_continued",
+    "grpo",
+    "grpo_from_base",
+    "tpo",
+    "sft_from_tpo",
+    "grpo_from_tpo",
+    "report",
+)
 
 # Arms of training that are run only where they are evaluated.
-ARMS = ("sft_continued", "grpo_from_base")
+ARMS = ("sft_continued", "grpo_from_base", "sft_from_tpo", "grpo_from_tpo")
+
+# The training of TPO that SFT and GRPO can go on from, and the model `tpo`.
+TPO_VARIANT = "full"
+TPO_MODEL = f"tpo/{TPO_VARIANT}/{PHASES[-1]}"
 
 # Units whose result is a model, which has their name.
-TRAININGS = ("sft", "sft_continued", "grpo", "grpo_from_base")
+TRAININGS = ("sft", "sft_continued", "grpo", "grpo_from_base", "sft_from_tpo", "grpo_from_tpo")
 
 # Units that nothing depends on and that run only when they are asked for by name; they read the seed too.
 ON_REQUEST = ("audit", "tiny_base", "lmms_eval", "judge")
@@ -116,6 +133,7 @@ def unit_names(config: Config) -> list[str]:
         "synthesize",
         *(f"benchmark/{b}" for b in external_benchmarks(config)),
         "base_model",
+        *tpo_units(config),
         *(with_seed(unit, seed) for seed in (None, *config.seeds) for unit in seeded_units(config)),
         *(f"evaluate/{m}/{b}" for m in models for b in config.benchmarks),
         "filter_audit",
@@ -123,10 +141,31 @@ def unit_names(config: Config) -> list[str]:
     ]
 
 
+def tpo_units(config: Config) -> list[str]:
+    """Trainings of TPO, variant by variant, and how their heads are evaluated."""
+    trainings = [f"tpo/{name}/{phase}" for name in config.tpo.variants for phase in PHASES]
+    return [*trainings, *(f"evaluate_heads/{name}" for name in evaluated_variants(config))]
+
+
+def evaluated_variants(config: Config) -> list[str]:
+    """The variants of TPO that answer dense questions."""
+    return [name for name, variant in config.tpo.variants.items() if variant.tasks]
+
+
+def phase_before(unit: str) -> str:
+    """The unit whose weights a phase of TPO goes on from; empty for the first, which takes the base."""
+    stage, variant, phase = unit.split("/")
+    place = [str(known) for known in PHASES].index(phase)
+    return f"{stage}/{variant}/{PHASES[place - 1]}" if place else ""
+
+
 def seeded_units(config: Config) -> list[str]:
     """What is made once for every training seed, in the order of the DAG."""
     filters = ["pass_rates"] if config.grpo.filters else []
-    return ["sft", *filters, "grpo", *(arm for arm in ARMS if arm in config.evaluate.models)]
+    asked = set(config.evaluate.models)
+    if "grpo_from_tpo" in asked:
+        asked.add("sft_from_tpo")
+    return ["sft", *filters, "grpo", *(arm for arm in ARMS if arm in asked)]
 
 
 def asked_models(config: Config) -> list[str]:
@@ -196,12 +235,15 @@ def unit_config(config: Config, unit: str) -> dict[str, Any]:
             "grpo_from_base": whole["grpo_from_base"],
             "model": model,
         },
+        "sft_from_tpo": {"sft": whole["sft"], "sft_from_tpo": whole["sft_from_tpo"], "model": model},
+        "grpo_from_tpo": {"grpo": whole["grpo"], "grpo_from_tpo": whole["grpo_from_tpo"], "model": model},
         "report": {
             "report": whole["report"],
             "sources": sources,
             "models": asked_models(config),
             "benchmarks": {name: whole["benchmarks"][name]["kind"] for name in sorted(whole["benchmarks"])},
             **({"seeds": whole["seeds"]} if config.seeds else {}),
+            **({"variants": evaluated_variants(config)} if config.tpo.variants else {}),
         },
         "audit": {"audit": whole["audit"]},
         "lmms_eval": {"lmms_eval": whole["lmms_eval"], "model": model},
@@ -216,6 +258,22 @@ def unit_config(config: Config, unit: str) -> dict[str, Any]:
     elif stage == "extract":
         merged = {**whole["extract"], **whole["sources"][rest]["extract"]}
         parts["extract"] = {"extract": ExtractConfig(**merged).model_dump(mode="json")}
+    elif stage in ("tpo", "evaluate_heads"):
+        variant, _, phase = rest.partition("/")
+        chosen = config.tpo.variants[variant]
+        parts[stage] = {
+            "variant": whole["tpo"]["variants"][variant],
+            "model": model,
+            **({"segmenter": whole["segmenter"]} if chosen.segments else {}),
+            **(
+                {
+                    "tpo": {key: whole["tpo"][key] for key in TpoTraining.model_fields},
+                    "phase": whole["tpo"]["phases"][phase],
+                }
+                if phase
+                else {"evaluation_batch": whole["tpo"]["evaluation_batch"]}
+            ),
+        }
     elif stage == "benchmark":
         # How models are asked changes no item.
         external = {**whole["benchmarks"][rest], "protocol": None, "fetch": None}

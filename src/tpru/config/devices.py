@@ -1,14 +1,15 @@
 """How the batch of an update spreads over devices: arithmetic only, so that it is checked before any job."""
 
-from tpru.config.schema import GrpoConfig, TrainerSettings
+from tpru.config.base import UpdateSettings
+from tpru.config.schema import GrpoConfig, SftConfig
 from tpru.errors import BatchError
 
 
-def passes_per_update(settings: TrainerSettings, nodes: int, gpus: int) -> int:
+def passes_per_update(settings: UpdateSettings, nodes: int, gpus: int) -> int:
     """Forward and backward passes of each device per update (gradient accumulation).
 
     Args:
-        settings: of SFT (batches count items) or GRPO (batches count completions).
+        settings: of SFT or a phase of TPO (batches count items), or GRPO (batches count completions).
         nodes: machines that train together.
         gpus: processes on each, one to a GPU.
 
@@ -19,7 +20,7 @@ def passes_per_update(settings: TrainerSettings, nodes: int, gpus: int) -> int:
     at_once = settings.per_device_batch_size * devices
     if settings.batch_size % at_once == 0:
         return settings.batch_size // at_once
-    key, what, group = "sft", "items", 1
+    key, what, group = "sft" if isinstance(settings, SftConfig) else "tpo", "items", 1
     if isinstance(settings, GrpoConfig):
         group = settings.group_size
         key, what = "grpo", f"completions: {settings.batch_size // group} prompts x {group}"

@@ -12,8 +12,8 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 from pydantic import Field, ValidationError, model_validator
 
 from tpru.acquisition.pinned import check_accepted, pinned, require_commit
-from tpru.config.base import Count, Name, Positive, Rate, Share, Strict
-from tpru.config.tpo_schema import GroundingConfig, SegmenterConfig, TpoConfig
+from tpru.config.base import Count, LoraSettings, Name, Positive, Rate, Share, Strict, UpdateSettings
+from tpru.config.tpo_schema import FromTpoConfig, GroundingConfig, SegmenterConfig, TpoConfig
 from tpru.errors import ConfigError
 from tpru.records import SCENARIOS, SPLITS, TASKS, Level, Scenario, Split
 from tpru.seeds import split_seed
@@ -552,46 +552,17 @@ class TinyBaseConfig(Strict):
     comparison: Phase
 
 
-class LoraSettings(Strict):
-    """Low-rank adapters on the language layers (arXiv 2106.09685)."""
-
-    r: Positive
-    alpha: Positive
-    dropout: Share
-    target: tuple[str, ...]
-
-
-class TrainerSettings(Strict):
+class TrainerSettings(UpdateSettings):
     """What SFT and GRPO share."""
 
     version: Positive
     method: Literal["lora", "full"]
     lora: LoraSettings
     train_vision: bool
-    learning_rate: Rate
-    schedule: Literal["constant", "linear", "cosine"]
-    warmup: Share
-    weight_decay: Annotated[float, Field(ge=0.0)]
-    max_grad_norm: Rate
-    batch_size: Positive
-    per_device_batch_size: Positive
-    gradient_checkpointing: bool
-    save_every: Positive
-    keep_checkpoints: Positive
     max_items: Count
     probe_items: Count
     probe_every: Positive
     probe_tokens: Positive
-
-    @model_validator(mode="after")
-    def _accumulation(self) -> "TrainerSettings":
-        if self.batch_size % self.per_device_batch_size:
-            raise ValueError(
-                f"batch_size ({self.batch_size}) is not a multiple of per_device_batch_size "
-                f"({self.per_device_batch_size}); one device would need "
-                f"{self.batch_size / self.per_device_batch_size:g} passes per update"
-            )
-        return self
 
 
 class SftConfig(TrainerSettings):
@@ -896,6 +867,8 @@ class Config(Strict):
     grounding: GroundingConfig
     segmenter: SegmenterConfig
     tpo: TpoConfig
+    sft_from_tpo: FromTpoConfig
+    grpo_from_tpo: FromTpoConfig
     evaluate: EvaluateConfig
     benchmarks: dict[Name, Benchmark]
     endpoints: dict[Name, AskedEndpoint]
@@ -932,6 +905,9 @@ class Config(Strict):
                     raise ValueError(f"benchmarks.{name}: a source has this name, too; rename one of them")
         if "base" not in self.evaluate.models:
             raise ValueError("evaluate.models must hold `base`: every comparison starts from it")
+        after = [m for m in self.evaluate.models if m.endswith("tpo")]
+        if after and "full" not in self.tpo.variants:
+            raise ValueError(f"evaluate.models: {after} go on from tpo.variants.full, which is not there")
         always = {"base", "sft", "grpo"}
         untrained = [m for m in self.lmms_eval.models if m not in {*always, *self.evaluate.models}]
         if untrained:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from tpru.config.base import Count, Name, Positive, Rate, Share, Strict
+from tpru.config.base import Count, LoraSettings, Name, Positive, Rate, Share, Strict, UpdateSettings
 from tpru.config.grounding_datasets import GroundingDataset
 from tpru.grounding.records import GROUNDING_TASKS, GroundingTask
 
@@ -64,15 +64,6 @@ class SegmenterConfig(Strict):
         return self
 
 
-class TpoLora(Strict):
-    """Adapters on the language layers."""
-
-    r: Positive
-    alpha: Positive
-    dropout: Share
-    target: Annotated[tuple[str, ...], Field(min_length=1)]
-
-
 class TpoLosses(Strict):
     """Weights of the losses that are added up."""
 
@@ -88,6 +79,7 @@ class TpoPhase(Strict):
 
     updates: Positive
     batch_size: Positive
+    per_device_batch_size: Positive
     mix: dict[Part, Annotated[float, Field(ge=0.0)]]
     learning_rates: dict[Trained, Annotated[float, Field(ge=0.0)]]
 
@@ -99,6 +91,11 @@ class TpoPhase(Strict):
                 raise ValueError(f"{key} needs exactly the keys {sorted(names)}")
         if not any(self.learning_rates.values()):
             raise ValueError("learning_rates are all 0: nothing would be trained")
+        if self.batch_size % self.per_device_batch_size:
+            raise ValueError(
+                f"batch_size ({self.batch_size}) is not a multiple of per_device_batch_size "
+                f"({self.per_device_batch_size})"
+            )
         return self
 
 
@@ -119,22 +116,50 @@ class TpoVariant(Strict):
             raise ValueError("tasks is empty and conversation is off: there is nothing to learn")
         return self
 
+    @property
+    def segments(self) -> bool:
+        """Whether it has a mask head."""
+        return "mask" in self.tasks and self.answers == "heads"
 
-class TpoConfig(Strict):
-    """conf/tpo: three stages of training with task tokens and task heads."""
+
+class TpoTraining(Strict):
+    """What all phases share."""
 
     version: Positive
-    variants: dict[Name, TpoVariant]
-    phases: dict[Phase, TpoPhase]
-    chat: str
-    lora: TpoLora
+    lora: LoraSettings
     losses: TpoLosses
     moment_queries: Positive
     schedule: Literal["cosine", "linear", "constant"]
     warmup: Share
     weight_decay: Annotated[float, Field(ge=0.0)]
     max_grad_norm: Rate
+    gradient_checkpointing: bool
     save_every: Positive
+    keep_checkpoints: Positive
+
+    def of_updates(self, phase: TpoPhase) -> UpdateSettings:
+        """What a phase has in common with every training."""
+        return UpdateSettings(
+            # Each part has its own; this one no optimizer reads.
+            learning_rate=max(phase.learning_rates.values()),
+            schedule=self.schedule,
+            warmup=self.warmup,
+            weight_decay=self.weight_decay,
+            max_grad_norm=self.max_grad_norm,
+            batch_size=phase.batch_size,
+            per_device_batch_size=phase.per_device_batch_size,
+            gradient_checkpointing=self.gradient_checkpointing,
+            save_every=self.save_every,
+            keep_checkpoints=self.keep_checkpoints,
+        )
+
+
+class TpoConfig(TpoTraining):
+    """conf/tpo: three stages of training with task tokens and task heads."""
+
+    variants: dict[Name, TpoVariant]
+    phases: dict[Phase, TpoPhase]
+    chat: str
     evaluation_batch: Positive
 
     @model_validator(mode="after")
@@ -142,3 +167,14 @@ class TpoConfig(Strict):
         if set(self.phases) != set(PHASES):
             raise ValueError(f"phases needs exactly the keys {list(PHASES)}")
         return self
+
+    @property
+    def segments(self) -> bool:
+        """Whether any variant has a mask head."""
+        return any(variant.segments for variant in self.variants.values())
+
+
+class FromTpoConfig(Strict):
+    """conf/sft_from_tpo and conf/grpo_from_tpo: as SFT and GRPO, on top of TPO."""
+
+    version: Positive

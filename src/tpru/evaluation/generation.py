@@ -68,7 +68,7 @@ def answer_items(
     shown, kept = (Greyed(pictures), None) if blind else (pictures, shelf)
     book = PromptBook(model, processor, shown, shelf=kept)
     # Prompts of equal length side by side need little padding; the order is fixed, so are the batches.
-    order = sorted(items, key=lambda i: (len(i.shown), len(prompt_text(processor, i)), i.item_id))
+    order = sorted(items, key=lambda i: (len(i.shown), len(prompt_text(processor, i.prompt)), i.item_id))
     batches = [order[k : k + batch_size] for k in range(0, len(order), batch_size)]
 
     def answer(batch: list[Item]) -> Iterator[Prediction]:

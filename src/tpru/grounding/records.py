@@ -103,3 +103,15 @@ class GroundingPrediction:
     moments: tuple[ScoredMoment, ...] = ()
     regions: tuple[Region, ...] = ()
     saliency: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class ChatItem:
+    """A question about pictures and its answer in words: what keeps a model able to talk."""
+
+    item_id: str
+    split: Side
+    group: str
+    frames: tuple[str, ...]
+    question: str
+    answer: str

@@ -17,7 +17,7 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import (
     smart_resize,
 )
 
-from tpru.records import Item
+from tpru.records import Block, Item
 from tpru.store import FrameStore
 
 SPECIAL = (
@@ -120,18 +120,18 @@ def load_processor(folder: Path) -> ImageTextProcessor:
     return ImageTextProcessor(pictures, tokenizer, chat_template=template)
 
 
-def messages(item: Item) -> list[Message]:
-    """The prompt of an item as chat messages with interleaved picture placeholders."""
+def messages(prompt: tuple[Block, ...]) -> list[Message]:
+    """A prompt as chat messages with interleaved picture placeholders."""
     content = [
         {"type": "image"} if block.type == "image" else {"type": "text", "text": block.value}
-        for block in item.prompt
+        for block in prompt
     ]
     return [{"role": "user", "content": content}]
 
 
-def prompt_text(processor: ImageTextProcessor, item: Item) -> str:
-    """The prompt of an item as the model reads it, one placeholder token per picture."""
-    text: str = processor.apply_chat_template(messages(item), add_generation_prompt=True, tokenize=False)
+def prompt_text(processor: ImageTextProcessor, prompt: tuple[Block, ...]) -> str:
+    """A prompt as the model reads it, one placeholder token per picture."""
+    text: str = processor.apply_chat_template(messages(prompt), add_generation_prompt=True, tokenize=False)
     return text
 
 
@@ -156,7 +156,7 @@ def token_counter(processor: ImageTextProcessor, frames: EncodedFrames) -> Calla
         return known[frame_id]
 
     def count(item: Item) -> int:
-        text = len(processor.tokenizer(prompt_text(processor, item))["input_ids"])
+        text = len(processor.tokenizer(prompt_text(processor, item.prompt))["input_ids"])
         # The text holds one placeholder per picture already.
         return text + sum(picture_tokens(f) - 1 for f in item.shown)
 

@@ -160,7 +160,7 @@ class PromptBook:
     def prompt(self, item: Item) -> Prompt:
         """The encoded prompt of an item."""
         if item.item_id not in self._known:
-            text = prompt_text(self._processor, item)
+            text = prompt_text(self._processor, item.prompt)
             self._known[item.item_id] = encode_prompt(text, item.shown, self._processor, self.eyes)
         return self._known[item.item_id]
 

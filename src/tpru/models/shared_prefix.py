@@ -27,7 +27,8 @@ BRANCHED = "tpru_branches"
 class Sampling:
     """How completions are drawn; ``temperature`` 0 takes the most probable token.
 
-    Below 1, ``top_p`` leaves only the most probable tokens that have this share together.
+    Below 1, ``top_p`` leaves only the most probable tokens that have this share together. A completion ends
+    with ``end`` or with any of ``stops``.
     """
 
     temperature: float
@@ -35,6 +36,7 @@ class Sampling:
     end: int
     banned: tuple[int, ...]
     top_p: float = 1.0
+    stops: tuple[int, ...] = ()
 
 
 class Branches:
@@ -183,11 +185,14 @@ def sample(model: Any, prompts: PromptBatch, owner: Tensor, how: Sampling) -> li
     rows = torch.arange(len(owner), device=owner.device)
     drawn: list[tuple[Tensor, Tensor]] = []
     language = _language(model)
+    ends = (how.end, *how.stops)
     with _branched(language):
         for step in range(how.max_tokens):
             tokens = draw(logits, how)
             drawn.append((rows, tokens))
             going = tokens != how.end
+            for stop in how.stops:
+                going &= tokens != stop
             if step + 1 == how.max_tokens or not going.any():
                 break
             if int(going.sum()) < KEEP_ABOVE * len(going):
@@ -210,7 +215,7 @@ def sample(model: Any, prompts: PromptBatch, owner: Tensor, how: Sampling) -> li
     for numbers, tokens in drawn:
         for row, token in zip(numbers.tolist(), tokens.tolist(), strict=True):
             out[row].append(token)
-    return [_cut(tokens, how.end) for tokens in out]
+    return [_cut(tokens, ends) for tokens in out]
 
 
 def draw(logits: Tensor, how: Sampling) -> Tensor:
@@ -232,8 +237,9 @@ def draw(logits: Tensor, how: Sampling) -> Tensor:
     return torch.searchsorted(sums, drawn, right=True).squeeze(1).clamp(max=sums.shape[1] - 1)
 
 
-def _cut(tokens: list[int], end: int) -> list[int]:
-    return tokens[: tokens.index(end) + 1] if end in tokens else tokens
+def _cut(tokens: list[int], ends: tuple[int, ...]) -> list[int]:
+    first = next((i for i, token in enumerate(tokens) if token in ends), len(tokens))
+    return tokens[: first + 1]
 
 
 def completion_log_probs(

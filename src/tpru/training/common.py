@@ -10,6 +10,7 @@ from peft import LoraConfig
 from transformers import TrainerCallback
 from transformers.trainer_callback import PrinterCallback
 
+from tpru.config.base import UpdateSettings
 from tpru.config.devices import passes_per_update
 from tpru.config.schema import ModelConfig, TrainerSettings
 from tpru.files import written_whole
@@ -33,21 +34,25 @@ def lora_config(settings: TrainerSettings) -> LoraConfig:
 
     The modules are matched by their full path: a list of suffixes would also hit the vision tower.
     """
-    language = rf".*language_model\..*\.({'|'.join(settings.lora.target)})"
     vision = rf"|.*visual\..*\.({'|'.join(VISION_LINEAR)})" if settings.train_vision else ""
     return LoraConfig(
         r=settings.lora.r,
         lora_alpha=settings.lora.alpha,
         lora_dropout=settings.lora.dropout,
-        target_modules=language + vision,
+        target_modules=language_layers(settings.lora.target) + vision,
         task_type="CAUSAL_LM",
     )
 
 
+def language_layers(target: tuple[str, ...]) -> str:
+    """A pattern of the full paths of these layers inside the language model."""
+    return rf".*language_model\..*\.({'|'.join(target)})"
+
+
 def trainer_arguments(
-    settings: TrainerSettings, model: ModelConfig, folder: Path, seed: int
+    settings: UpdateSettings, model: ModelConfig, folder: Path, seed: int
 ) -> dict[str, Any]:
-    """Arguments that both trainers take, everything that matters set explicitly."""
+    """Arguments that all trainers take, everything that matters set explicitly."""
     on_gpu = torch.cuda.is_available()
     return {
         "output_dir": str(folder),

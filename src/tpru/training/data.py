@@ -28,7 +28,7 @@ def sft_row(item: Item) -> Row:
     """Prompt and target (reasoning and answer) as chat messages."""
     target = completion(item.reasoning, item.answer)
     return {
-        "prompt": messages(item),
+        "prompt": messages(item.prompt),
         "completion": [{"role": "assistant", "content": [{"type": "text", "text": target}]}],
     }
 
@@ -36,7 +36,7 @@ def sft_row(item: Item) -> Row:
 def grpo_row(item: Item) -> Row:
     """Prompt and what the reward needs to know."""
     return {
-        "prompt": messages(item),
+        "prompt": messages(item.prompt),
         "answer": item.answer,
         "letters": option_letters(item),
         "task": item.task,
