@@ -172,8 +172,8 @@ class Plan:
 
     def phase_before(self, wildcards: Any) -> list[str]:
         """``run.json`` of the stage whose weights a phase of TPO goes on from."""
-        before = phase_before(f"tpo/{wildcards.variant}/{wildcards.phase}")
-        return [self.path(f"{before or 'base_model'}/run.json")]
+        unit = f"tpo/{wildcards.variant}/{wildcards.phase}"
+        return [self.path(f"{phase_before(unit, self.config.tpo.variants[wildcards.variant])}/run.json")]
 
     def segmenter(self, wildcards: Any) -> list[str]:
         """``run.json`` of the segmenter, where a training of TPO has a mask head."""

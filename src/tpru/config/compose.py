@@ -16,7 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
 
 from tpru.config.schema import Config, ExtractConfig, Fetch
-from tpru.config.tpo_schema import PHASES, TpoTraining
+from tpru.config.tpo_schema import PHASES, TpoTraining, TpoVariant
 from tpru.errors import BatchError, ConfigError
 from tpru.files import canonical_json
 from tpru.seeds import split_seed, with_seed
@@ -143,7 +143,7 @@ def unit_names(config: Config) -> list[str]:
 
 def tpo_units(config: Config) -> list[str]:
     """Trainings of TPO, variant by variant, and how their heads are evaluated."""
-    trainings = [f"tpo/{name}/{phase}" for name in config.tpo.variants for phase in PHASES]
+    trainings = [f"tpo/{name}/{phase}" for name, v in config.tpo.variants.items() for phase in v.phases]
     return [*trainings, *(f"evaluate_heads/{name}" for name in evaluated_variants(config))]
 
 
@@ -152,11 +152,11 @@ def evaluated_variants(config: Config) -> list[str]:
     return [name for name, variant in config.tpo.variants.items() if variant.tasks]
 
 
-def phase_before(unit: str) -> str:
-    """The unit whose weights a phase of TPO goes on from; empty for the first, which takes the base."""
-    stage, variant, phase = unit.split("/")
-    place = [str(known) for known in PHASES].index(phase)
-    return f"{stage}/{variant}/{PHASES[place - 1]}" if place else ""
+def phase_before(unit: str, variant: TpoVariant) -> str:
+    """The unit whose weights a phase of TPO goes on from; of the first one the base."""
+    stage, name, phase = unit.split("/")
+    place = [str(known) for known in variant.phases].index(phase)
+    return f"{stage}/{name}/{variant.phases[place - 1]}" if place else "base_model"
 
 
 def seeded_units(config: Config) -> list[str]:

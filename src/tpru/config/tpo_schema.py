@@ -117,6 +117,11 @@ class TpoVariant(Strict):
         return self
 
     @property
+    def phases(self) -> tuple[Phase, ...]:
+        """The phases that it goes through: without a task there is nothing to assign and no head."""
+        return PHASES if self.tasks else PHASES[-1:]
+
+    @property
     def segments(self) -> bool:
         """Whether it has a mask head."""
         return "mask" in self.tasks and self.answers == "heads"

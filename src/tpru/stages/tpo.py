@@ -27,9 +27,9 @@ def main(run: Run) -> None:
         i for i in read_records(grounding.path("grounding.parquet"), GroundingItem) if i.split == "train"
     ]
     talks = variant.conversation and settings.mix["conversation"] > 0.0
-    before = phase_before(run.unit)
-    weights = run.upstream(before or "base_model")
-    processor = weights if before else run.upstream("processor")
+    weights = run.upstream(phase_before(run.unit, variant))
+    first = weights.unit == "base_model"
+    processor = run.upstream("processor") if first else weights
     frames = [grounding.path("frames.parquet")]
     if talks:
         frames.append(run.upstream("synthesize").path("frames.parquet"))
@@ -43,9 +43,9 @@ def main(run: Run) -> None:
         variant,
         settings,
         ModelConfig(**run.config["model"]),
-        weights.path("merged" if before else "model"),
-        processor.path("merged" if before else "processor"),
-        weights.path("heads") if before else None,
+        weights.path("model" if first else "merged"),
+        processor.path("processor" if first else "merged"),
+        None if first else weights.path("heads"),
         segmenter,
         dense,
         items_of(run, "sft") if talks else [],

@@ -195,7 +195,7 @@ def adapter_config(config: TpoTraining, model: Any, processor: Any) -> LoraConfi
     """LoRA on the language layers, and the rows of the task tokens in embedding and output."""
     rows = processor.tokenizer.convert_tokens_to_ids(list(TASK_TOKENS))
     tables: dict[str, list[int]] = {"embed_tokens": rows}
-    if not model.config.get_text_config().tie_word_embeddings:
+    if model.get_output_embeddings().weight is not model.get_input_embeddings().weight:
         tables["lm_head"] = rows
     return LoraConfig(
         r=config.lora.r,
