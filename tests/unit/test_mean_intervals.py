@@ -12,20 +12,25 @@ rows = st.lists(
 )
 
 
-def beta_clusters(rng: np.random.Generator, k: int, size: int) -> tuple[list[float], list[str]]:
-    """Values around 0.5 of ``k`` clusters, which explain half of the variance."""
-    centre = rng.beta(2, 2, k)
-    values = 0.5 * centre[:, None] + 0.5 * rng.beta(2, 2, (k, size))
+def beta_clusters(
+    rng: np.random.Generator, k: int, size: int, a: float = 2.0, b: float = 2.0
+) -> tuple[list[float], list[str]]:
+    """Values of a mean of a / (a + b) in ``k`` clusters, which explain half of the variance."""
+    centre = rng.beta(a, b, k)
+    values = 0.5 * centre[:, None] + 0.5 * rng.beta(a, b, (k, size))
     return values.ravel().tolist(), [str(i) for i in range(k) for _ in range(size)]
 
 
-@pytest.mark.parametrize(("k", "size"), [(5, 4), (10, 4), (40, 3)])
-def test_mean_intervals_cover_the_truth(k: int, size: int) -> None:
-    rng = np.random.default_rng(k)
-    ends = [clustered_mean_interval(*beta_clusters(rng, k, size), n_resamples=400) for _ in range(600)]
-    covered = np.mean([e.low <= 0.5 <= e.high for e in ends])
-    # The noise of 600 repeats is about 2.7 points; five clusters lose a little.
-    assert 0.91 < covered < 0.985
+@pytest.mark.parametrize("shape", [(2.0, 2.0), (0.3, 1.2)])
+@pytest.mark.parametrize(("k", "size", "least"), [(5, 4, 0.88), (10, 4, 0.93), (40, 3, 0.93)])
+def test_mean_intervals_cover_the_truth(k: int, size: int, least: float, shape: tuple[float, float]) -> None:
+    rng, truth, repeats = np.random.default_rng(k), shape[0] / sum(shape), 500
+    drawn = [beta_clusters(rng, k, size, *shape) for _ in range(repeats)]
+    ends = [clustered_mean_interval(values, clusters, n_resamples=1000) for values, clusters in drawn]
+    covered = np.mean([e.low <= truth <= e.high for e in ends])
+    # Three standard errors of the simulation.
+    noise = 3 * (0.95 * 0.05 / repeats) ** 0.5
+    assert least - noise < covered < 0.95 + noise
 
 
 def test_intervals_that_ignore_the_clusters_do_not_cover_it() -> None:
