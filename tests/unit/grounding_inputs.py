@@ -51,14 +51,16 @@ def mask_pairs(n: int = 10) -> list[tuple[Mask, Mask]]:
     rng = np.random.default_rng(14)
     pairs = []
     for k in range(n):
-        height, width = (60, 90) if k % 2 else (240, 427)
-        y, x = np.mgrid[:height, :width]
+        size = (60, 90) if k % 2 else (240, 427)
         centre, reach = rng.uniform(0.1, 0.9, 2), rng.uniform(0.1, 0.4, 2)
-
-        def blob(shift: Floats, grow: float, c: Floats = centre, r: Floats = reach) -> Mask:
-            across, down = (x / width - c[0] - shift[0]) / r[0], (y / height - c[1] - shift[1]) / r[1]
-            wave = 1 + 0.3 * np.sin(5 * np.arctan2(down, across) + 40 * shift[0])
-            return np.asarray(np.hypot(across, down) < grow * wave, np.bool_)
-
-        pairs.append((blob(rng.normal(0, 0.03, 2), float(rng.uniform(0.8, 1.2))), blob(np.zeros(2), 1.0)))
+        shift, grow = rng.normal(0, 0.03, 2), float(rng.uniform(0.8, 1.2))
+        pairs.append((_blob(size, centre, reach, shift, grow), _blob(size, centre, reach, 0 * shift, 1.0)))
     return pairs
+
+
+def _blob(size: tuple[int, int], centre: Floats, reach: Floats, shift: Floats, grow: float) -> Mask:
+    y, x = np.mgrid[: size[0], : size[1]]
+    across = (x / size[1] - centre[0] - shift[0]) / reach[0]
+    down = (y / size[0] - centre[1] - shift[1]) / reach[1]
+    wave = 1 + 0.3 * np.sin(5 * np.arctan2(down, across) + 40 * shift[0])
+    return np.asarray(np.hypot(across, down) < grow * wave, np.bool_)

@@ -75,7 +75,9 @@ def test_impossible_input_is_refused(
 
 @settings(max_examples=40, deadline=None)
 @given(rows, st.randoms())
-def test_mean_intervals_hold_the_mean_and_know_no_order(rows: list[tuple[float, str]], random: object) -> None:
+def test_mean_intervals_hold_the_mean_and_know_no_order(
+    rows: list[tuple[float, str]], random: object
+) -> None:
     values, clusters = [v for v, _ in rows], [c for _, c in rows]
     made = clustered_mean_interval(values, clusters, n_resamples=200)
     assert 0 <= made.low <= np.mean(values) + 1e-9

@@ -226,8 +226,8 @@ def clustered_mean_interval(
     Source: the expanded percentile interval of T. Hesterberg, arXiv:1411.5279, section 5.3, on whole clusters
     (see :func:`paired_difference`): quantiles further out, by the t distribution of the number of clusters,
     since with few of them the plain ones are too narrow. Simulated coverage of 95% intervals is 93% or more
-    from ten clusters on and about 90% with five (tests/unit/test_mean_intervals.py). The order of the items does not matter; the same
-    seed gives the same interval.
+    from ten clusters on and about 90% with five (tests/unit/test_mean_intervals.py). The order of the items
+    does not matter; the same seed gives the same interval.
 
     Where all clusters have the same mean, resampling would claim certainty; as in :func:`paired_difference`,
     a share of unseen clusters may then be at either of the ``bounds``. Without items these are the interval.

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tpru.errors import UpstreamError
-from tpru.grounding.masks import Mask, box_of_mask, decode, fill_box, size_of
+from tpru.grounding.masks import Mask, box_of_mask, decode, fill_box, mask_size
 from tpru.grounding.metrics import (
     MOMENT_THRESHOLDS,
     PRECISION_NORMALISED,
@@ -54,13 +54,6 @@ def measure(item: GroundingItem, prediction: GroundingPrediction) -> Measured:
     return found if prediction.assigned else {name: [0.0] * len(v) for name, v in found.items()}
 
 
-def picture_size(item: GroundingItem) -> tuple[int, int] | None:
-    """Width and height of the pictures of an item in pixels: as it says, else of its masks; None: unknown."""
-    if item.size:
-        return item.size[0], item.size[1]
-    return next((size_of(region.mask) for region in item.regions if region.mask), None)
-
-
 def _temporal(item: GroundingItem, prediction: GroundingPrediction) -> Measured:
     if not item.moments:
         return {}
@@ -105,14 +98,15 @@ def _mask(item: GroundingItem, prediction: GroundingPrediction) -> Measured:
     asked = item.regions[1:] if item.start and len(item.regions) > 1 else item.regions
     by_frame = {region.frame: region for region in prediction.regions}
     pairs = [(by_frame.get(truth.frame, Region(truth.frame, ())), truth) for truth in asked]
-    masked = any(region.mask for region in item.regions)
-    found: Measured = _segmented(item, pairs) if masked else {}
+    size = mask_size(item)
+    found: Measured = _segmented(item, pairs, size) if size else {}
     # Without its box in the first frame a thing is found anew, not tracked; boxes alone allow nothing else.
-    return found | (_tracked(item, pairs) if item.start or not masked else {})
+    return found | (_tracked(item, pairs) if item.start or not size else {})
 
 
-def _segmented(item: GroundingItem, pairs: Sequence[tuple[Region, Region]]) -> Measured:
-    size = next(size_of(region.mask) for region in item.regions if region.mask)
+def _segmented(
+    item: GroundingItem, pairs: Sequence[tuple[Region, Region]], size: tuple[int, int]
+) -> Measured:
     regions, contours = [], []
     for ours, theirs in pairs:
         truth, predicted = (_as_mask(region, size, item.item_id) for region in (theirs, ours))
@@ -151,8 +145,8 @@ def _tracked(item: GroundingItem, pairs: Sequence[tuple[Region, Region]]) -> Mea
         "SR@0.5": (overlaps > 0.5).astype(float).tolist(),
         "SR@0.75": (overlaps > 0.75).astype(float).tolist(),
     }
-    if size := picture_size(item):
-        pixels = np.where(answered, centre_errors(predicted, truth, *size), np.inf)
+    if size := item.size or mask_size(item):
+        pixels = np.where(answered, centre_errors(predicted, truth, size[0], size[1]), np.inf)
         found["precision@20px"] = [precision_at(pixels, PRECISION_PIXELS)]
     return found
 
@@ -170,6 +164,6 @@ def _check_finite(prediction: GroundingPrediction) -> None:
     numbers += [x for region in prediction.regions for x in region.box]
     if not all(math.isfinite(x) for x in (*numbers, *prediction.saliency)):
         raise UpstreamError(
-            f"the prediction of {prediction.model} for {prediction.item_id} holds a number that is not finite: "
-            "the training diverged, or the head overflows; look at its losses and make the predictions anew"
+            f"the prediction of {prediction.model} for {prediction.item_id} holds a number that is not "
+            "finite: the training diverged, or the head overflows; look at its losses and make the predictions anew"
         )
