@@ -165,5 +165,5 @@ def _check_finite(prediction: GroundingPrediction) -> None:
     if not all(math.isfinite(x) for x in (*numbers, *prediction.saliency)):
         raise UpstreamError(
             f"the prediction of {prediction.model} for {prediction.item_id} holds a number that is not "
-            "finite: the training diverged, or the head overflows; look at its losses and make the predictions anew"
+            "finite: the training diverged, or the head overflows; look at its losses and predict anew"
         )
