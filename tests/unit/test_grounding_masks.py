@@ -91,9 +91,7 @@ def test_boxes_agree_with_pycocotools() -> None:
     ]
     for (mask, _), (left, top, width, height) in zip(mask_pairs(), known, strict=True):
         h, w = mask.shape
-        assert box_of_mask(mask) == pytest.approx(
-            (left / w, top / h, (left + width) / w, (top + height) / h)
-        )
+        assert box_of_mask(mask) == pytest.approx((left / w, top / h, (left + width) / w, (top + height) / h))
 
 
 # J and F.
@@ -117,10 +115,9 @@ def test_contours_within_the_tolerance_are_right() -> None:
     # 0.008 of the diagonal of 50 x 50 is 0.57: one pixel. One further along one side of a square of 10:
     true = square(10, 10, 10)
     assert contour_accuracy(square(10, 11, 10), true) == 1.0
-    # Three further: of the 11 x 11 frame of pixels (40) the two rows (22) are within one pixel of the other's
-    # rows but for the last two at the far end each, and the columns (18 more) are not; the far columns'
-    # ends are counted with the rows.
-    assert contour_accuracy(square(10, 13, 10), true) == pytest.approx(18 / 40)
+    # Three further: both contours are frames of 11 x 11, 40 pixels. Of the upper and the lower row the nine that
+    # reach one column beyond the other frame are right, and of the near column the two next to those rows.
+    assert contour_accuracy(square(10, 13, 10), true) == pytest.approx((9 + 9 + 2) / 40)
     assert contour_accuracy(square(30, 30, 10), true) == 0.0
 
 

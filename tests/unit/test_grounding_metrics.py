@@ -145,7 +145,9 @@ def test_highlights_agree_with_the_evaluation_of_qvhighlights() -> None:
     assert [hit_at_one(s, j) for s, j in queries] == [bool(k) for k in (0, 1, 0, 0, 0, 1, 0, 1, 0, 1, 1, 1)]
 
 
-@given(st.lists(st.tuples(st.integers(-5, 5), st.integers(-1, 4)), min_size=1, max_size=12), st.integers(1, 9))
+@given(
+    st.lists(st.tuples(st.integers(-5, 5), st.integers(-1, 4)), min_size=1, max_size=12), st.integers(1, 9)
+)
 def test_highlights_know_the_order_of_saliency_alone(rows: list[tuple[int, int]], scale: int) -> None:
     saliency, judged = np.array([s for s, _ in rows]), [[j for _, j in rows]]
     found = highlight_average_precision(saliency, judged)
