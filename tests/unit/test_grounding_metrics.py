@@ -92,7 +92,7 @@ def test_moments_keep_their_figures_when_time_is_scaled(
 ) -> None:
     overlaps = temporal_iou(proposed, truth)
     assert ((overlaps >= 0) & (overlaps <= 1)).all()
-    assert overlaps.T == pytest.approx(temporal_iou(truth, proposed))
+    assert np.allclose(overlaps.T, temporal_iou(truth, proposed))
     assert temporal_iou(np.multiply(proposed, scale), np.multiply(truth, scale)) == pytest.approx(overlaps)
 
 
@@ -212,7 +212,7 @@ def test_tracking_by_hand() -> None:
     # IoU 1 is above 20 of 21 thresholds, 0.52 above 0 to 0.5, which are 11, and 0 above none.
     assert success_auc([1.0, 0.52, 0.0]) == pytest.approx((20 + 11) / 63)
     truth = np.array([(0.0, 0.0, 0.2, 0.4), (0.0, 0.0, 0.0, 0.4)])
-    moved = truth + [0.03, 0.04, 0.03, 0.04]
+    moved = truth + np.array([0.03, 0.04, 0.03, 0.04])
     # 0.03 of 640 and 0.04 of 360 pixels; 0.03 of a width of 0.2 and 0.04 of a height of 0.4.
     assert centre_errors(moved, truth, 640, 360) == pytest.approx([np.hypot(19.2, 14.4)] * 2)
     assert normalised_centre_errors(moved, truth) == pytest.approx([np.hypot(0.15, 0.1), np.inf])

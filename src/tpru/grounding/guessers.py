@@ -37,8 +37,11 @@ def constant(fit_items: Items, asked: Items) -> list[GroundingPrediction]:
     A dataset that training does not have takes the answer of all of them together. A task that it does not
     have is left unassigned, which counts as wrong.
     """
-    shapes = {key: fit(items) for key, items in _by_key(fit_items).items()}
-    return [_prediction(item, _known(shapes, item), GUESS_CONSTANT) for item in asked]
+    by_key, wanted = _by_key(fit_items, asked)
+    shapes = {key: fit(items) for key, items in by_key.items()}
+    return [
+        _prediction(item, shapes.get(key), GUESS_CONSTANT) for item, key in zip(asked, wanted, strict=True)
+    ]
 
 
 def text_only(fit_items: Items, asked: Items) -> list[GroundingPrediction]:
@@ -47,19 +50,15 @@ def text_only(fit_items: Items, asked: Items) -> list[GroundingPrediction]:
     These are the ones of the same query, else of the ten queries nearest by the cosine of shared words, each
     word weighted by how few queries have it (tf-idf); without a shared word the constant remains.
     """
-    by_key = _by_key(fit_items)
+    by_key, wanted = _by_key(fit_items, asked)
     indices = {key: _index(items) for key, items in by_key.items()}
-    shapes: dict[tuple[int, str], Shape] = {}
+    shapes: dict[tuple[Key, str], Shape] = {}
     predictions = []
-    for item in asked:
-        index = _known(indices, item)
-        shape = None
-        if index:
-            words = (id(index), _plain(item.query))
-            if words not in shapes:
-                shapes[words] = fit(_alike(index, words[1]) or index.items)
-            shape = shapes[words]
-        predictions.append(_prediction(item, shape, GUESS_WORDS))
+    for item, key in zip(asked, wanted, strict=True):
+        query = _plain(item.query)
+        if key in indices and (key, query) not in shapes:
+            shapes[key, query] = fit(_alike(indices[key], query) or by_key[key])
+        predictions.append(_prediction(item, shapes.get((key, query)), GUESS_WORDS))
     return predictions
 
 
@@ -77,17 +76,21 @@ def stay(fit_items: Items, asked: Items) -> list[GroundingPrediction]:
 GUESSERS: dict[str, Guesser] = {GUESS_CONSTANT: constant, GUESS_WORDS: text_only, GUESS_STAY: stay}
 
 
-def _by_key(items: Items) -> dict[Key, list[GroundingItem]]:
-    """Items by task and dataset; under the dataset "" all of a task."""
+def _by_key(fit_items: Items, asked: Items) -> tuple[dict[Key, list[GroundingItem]], list[Key]]:
+    """Training items by task and dataset, as far as they are wanted, and what each asked item wants.
+
+    Under the dataset "" are all items of a task, for datasets that training does not have.
+    """
+    known = {(item.task, item.dataset) for item in fit_items}
+    wanted: list[Key] = [
+        (item.task, item.dataset if (item.task, item.dataset) in known else "") for item in asked
+    ]
     found: defaultdict[Key, list[GroundingItem]] = defaultdict(list)
-    for item in items:
-        found[item.task, item.dataset].append(item)
-        found[item.task, ""].append(item)
-    return found
-
-
-def _known(by_key: dict[Key, Any], item: GroundingItem) -> Any:
-    return by_key.get((item.task, item.dataset)) or by_key.get((item.task, ""))
+    needed = set(wanted)
+    for item in fit_items:
+        for key in needed & {(item.task, item.dataset), (item.task, "")}:
+            found[key].append(item)
+    return dict(found), wanted
 
 
 def _prediction(item: GroundingItem, shape: Shape | None, model: str) -> GroundingPrediction:
@@ -110,7 +113,6 @@ def _prediction(item: GroundingItem, shape: Shape | None, model: str) -> Groundi
 
 @dataclass(frozen=True)
 class _Index:
-    items: list[GroundingItem]
     by_query: dict[str, list[GroundingItem]]
     rarity: dict[str, float]  # by word, 0 for one that all queries have
     columns: dict[str, int]
@@ -125,7 +127,7 @@ def _index(items: list[GroundingItem]) -> _Index:
     rarity = {word: math.log(len(by_query) / count) for word, count in seen.items()}
     columns = {word: column for column, word in enumerate(sorted(seen))}
     rows = [_row(query, rarity, columns) for query in by_query]
-    return _Index(items, dict(by_query), rarity, columns, sparse.vstack(rows, format="csr"))
+    return _Index(dict(by_query), rarity, columns, sparse.vstack(rows, format="csr"))
 
 
 def _row(query: str, rarity: dict[str, float], columns: dict[str, int]) -> Any:
