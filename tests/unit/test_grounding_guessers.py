@@ -88,6 +88,7 @@ def test_the_best_mask_is_what_most_of_them_have() -> None:
     assert np.array_equal(best_mask(np.array(stripes), WHOLE), np.ones((CELLS, CELLS), np.bool_))
 
 
+@settings(deadline=None)
 @given(boxes)
 def test_masks_keep_their_place_on_the_grid(box: tuple[float, ...]) -> None:
     mask = fill_box(box, 80, 60)

@@ -33,6 +33,7 @@ def square(top: int, left: int, side: int, size: int = 50) -> Mask:
 # PNG.
 
 
+@settings(deadline=None)
 @given(masks)
 def test_masks_come_back_as_they_were(mask: Mask) -> None:
     data = encode(mask)
@@ -76,6 +77,7 @@ def test_a_box_goes_around_its_mask() -> None:
     assert box_of_mask(np.ones((4, 10), np.bool_)) == (0.0, 0.0, 1.0, 1.0)
 
 
+@settings(deadline=None)
 @given(masks)
 def test_a_filled_box_has_the_box_that_it_was_filled_from(mask: Mask) -> None:
     filled = fill_box(box_of_mask(mask), mask.shape[1], mask.shape[0])
@@ -138,7 +140,7 @@ def test_masks_of_other_sizes_are_refused() -> None:
             figure(square(0, 0, 1, 4), square(0, 0, 1, 5))
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(masks, st.integers(0, 2**32 - 1))
 def test_both_figures_are_symmetric_shares_and_1_for_the_truth(mask: Mask, seed: int) -> None:
     other = mask ^ (np.random.default_rng(seed).random(mask.shape) < 0.2)

@@ -7,7 +7,7 @@ scikit-learn 1.9.1), got10k 0.1.3, pycocotools 2.0.11, and the gIoU of transform
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.grounding_inputs import box_pairs, highlight_queries, moment_queries
@@ -86,6 +86,7 @@ def test_moments_agree_with_the_evaluation_of_qvhighlights() -> None:
     )
 
 
+@settings(deadline=None)
 @given(st.lists(spans, min_size=1, max_size=6), st.lists(spans, min_size=1, max_size=4), st.floats(1, 5))
 def test_moments_keep_their_figures_when_time_is_scaled(
     proposed: list[tuple[float, float]], truth: list[tuple[float, float]], scale: float
@@ -96,6 +97,7 @@ def test_moments_keep_their_figures_when_time_is_scaled(
     assert temporal_iou(np.multiply(proposed, scale), np.multiply(truth, scale)) == pytest.approx(overlaps)
 
 
+@settings(deadline=None)
 @given(st.lists(spans, min_size=1, max_size=5), st.lists(spans, min_size=1, max_size=4))
 def test_precision_falls_with_the_threshold_and_is_1_for_the_truth(
     proposed: list[tuple[float, float]], truth: list[tuple[float, float]]
@@ -145,6 +147,7 @@ def test_highlights_agree_with_the_evaluation_of_qvhighlights() -> None:
     assert [hit_at_one(s, j) for s, j in queries] == [bool(k) for k in (0, 1, 0, 0, 0, 1, 0, 1, 0, 1, 1, 1)]
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(-5, 5), st.integers(-1, 4)), min_size=1, max_size=12), st.integers(1, 9)
 )
@@ -175,6 +178,7 @@ def test_generalised_overlaps_by_hand() -> None:
     assert float(box_giou((2, 2, 2, 2), (2, 2, 2, 2))) == -1.0
 
 
+@settings(deadline=None)
 @given(boxes, boxes)
 def test_boxes_are_symmetric_and_the_generalised_overlap_is_no_larger(
     a: tuple[float, ...], b: tuple[float, ...]
@@ -238,6 +242,7 @@ def test_tracking_agrees_with_got10k() -> None:
     )
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
 def test_the_success_plot_is_as_large_as_the_mean_overlap(overlaps: list[float]) -> None:
     # Each overlap is above ceil(20 x) of 21 thresholds: within a step of x itself.
