@@ -213,6 +213,74 @@ def paired_difference(
     return PairedResult(n, only_a, only_b, difference, interval.low, interval.high, p_value, effect)
 
 
+def clustered_mean_interval(
+    values: Sequence[float],
+    clusters: Sequence[str],
+    confidence: float = 0.95,
+    n_resamples: int = 2_000,
+    seed: int = 0,
+    bounds: tuple[float, float] = (0.0, 1.0),
+) -> Interval:
+    """Interval of a mean of values within ``bounds`` whose items come in clusters, by resampling clusters.
+
+    Source: the expanded percentile interval of T. Hesterberg, arXiv:1411.5279, section 5.3, on whole clusters
+    (see :func:`paired_difference`): quantiles further out, by the t distribution of the number of clusters,
+    since with few of them the plain ones are too narrow. Simulated coverage of 95% intervals is 93% or more
+    from ten clusters on and about 90% with five (tests/unit/test_mean_intervals.py). The order of the items
+    does not matter; the same seed gives the same interval.
+
+    Where all clusters have the same mean, resampling would claim certainty; as in :func:`paired_difference`,
+    a share of unseen clusters may then be at either of the ``bounds``. Without items these are the interval.
+
+    Raises:
+        ValueError: lengths differ, a value is outside of ``bounds`` or no number, or there are no resamples.
+    """
+    _check_confidence(confidence)
+    if n_resamples < 1:
+        raise ValueError(f"{n_resamples} resamples")
+    if not all(bounds[0] <= value <= bounds[1] for value in values):
+        odd = next(v for v in values if not bounds[0] <= v <= bounds[1])
+        raise ValueError(f"the value {odd} is not within {bounds}")
+    if len(values) != len(clusters):
+        raise ValueError(f"{len(values)} values and {len(clusters)} clusters differ in length")
+    if not len(values):
+        return Interval(*bounds)
+    sums, sizes = _per_cluster(values, clusters)
+    mean, k = float(sums.sum() / sizes.sum()), len(sums)
+    if np.ptp(sums / sizes) < 1e-12:
+        return _interval_without_spread(mean, k, confidence, bounds)
+    t = special.stdtrit(k - 1, 0.5 + confidence / 2)
+    wider = 2 * float(special.ndtr(math.sqrt(k / (k - 1)) * t)) - 1
+    found = _bootstrap(sums, sizes, wider, n_resamples, seed)
+    return Interval(min(found.low, mean), max(found.high, mean))
+
+
+def sign_flip_p_value(
+    differences: Sequence[float], clusters: Sequence[str], n_resamples: int = 10_000, seed: int = 0
+) -> float:
+    """Two-sided p-value that a mean of paired differences is 0, by flipping the signs of whole clusters.
+
+    Source: the randomisation test of R. A. Fisher, "The design of experiments", 1935, section 21: were both
+    models alike, each cluster's difference could as well be the other way round. All 2^k ways where they are
+    at most ``n_resamples``, else so many drawn with the seed, the one that was seen added. 1 without items.
+    """
+    if len(differences) != len(clusters):
+        raise ValueError(f"{len(differences)} differences and {len(clusters)} clusters differ in length")
+    sums, _ = _per_cluster(differences, clusters)
+    k = len(sums)
+    seen = abs(float(sums.sum())) * (1 - 1e-9)  # a flip that gives the same up to rounding counts
+    if 2**k <= n_resamples:
+        signs = 1 - 2 * ((np.arange(2**k)[:, None] >> np.arange(k)) & 1)
+        return float((np.abs(signs @ sums) >= seen).mean())
+    generator = np.random.default_rng(seed)
+    batch = max(1, RESAMPLE_CELLS // k)
+    as_far = 0
+    for start in range(0, n_resamples, batch):
+        drawn = generator.integers(0, 2, (min(batch, n_resamples - start), k))
+        as_far += int((np.abs((1 - 2 * drawn) @ sums) >= seen).sum())
+    return (as_far + 1) / (n_resamples + 1)
+
+
 def _check_confidence(confidence: float) -> None:
     if not 0 < confidence < 1:
         raise ValueError(f"confidence {confidence} is not between 0 and 1")
@@ -228,28 +296,27 @@ def _score(share: Floats | float, n: Floats | float, confidence: float) -> tuple
     return low, np.minimum(1.0, np.maximum(share, centre + half))
 
 
-def _per_cluster(
-    values: Sequence[int], clusters: Sequence[str]
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def _per_cluster(values: Sequence[float], clusters: Sequence[str]) -> tuple[Floats, Floats]:
     """Summed values and number of items of each cluster, in the order of the cluster names."""
-    totals: dict[str, list[int]] = {}
+    totals: dict[str, list[float]] = {}
     for value, cluster in zip(values, clusters, strict=True):
-        entry = totals.setdefault(cluster, [0, 0])
-        entry[0] += int(value)
-        entry[1] += 1
-    table = np.array([totals[name] for name in sorted(totals)], dtype=np.int64).reshape(-1, 2)
-    return table[:, 0], table[:, 1]
+        totals.setdefault(cluster, []).append(float(value))
+    # fsum: the order of the items shall not matter.
+    sums = np.array([math.fsum(totals[name]) for name in sorted(totals)], dtype=np.float64)
+    return sums, np.array([len(totals[name]) for name in sorted(totals)], dtype=np.int64)
 
 
-def _interval_without_spread(difference: float, n_clusters: int, confidence: float) -> Interval:
+def _interval_without_spread(
+    mean: float, n_clusters: int, confidence: float, bounds: tuple[float, float] = (-1.0, 1.0)
+) -> Interval:
     deviating = wilson_interval(0, n_clusters, confidence).high
-    kept = (1 - deviating) * difference
-    return Interval(kept - deviating, kept + deviating)
+    kept = (1 - deviating) * mean
+    return Interval(kept + deviating * bounds[0], kept + deviating * bounds[1])
 
 
 def _bootstrap(
-    sums: npt.NDArray[np.int64],
-    sizes: npt.NDArray[np.int64],
+    sums: Floats,
+    sizes: Floats,
     confidence: float,
     n_resamples: int,
     seed: int,

@@ -7,7 +7,7 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from tpru.errors import CorruptMediaError
-from tpru.grounding.records import BoxShares
+from tpru.grounding.records import BoxShares, GroundingItem
 from tpru.store import encode_png
 
 Mask = npt.NDArray[np.bool_]  # (height, width)
@@ -36,8 +36,8 @@ def decode(data: bytes, where: str = "a mask") -> Mask:
         with Image.open(io.BytesIO(data)) as image:
             if image.mode not in ("L", "1"):
                 raise CorruptMediaError(
-                    f"{where} is a picture of mode {image.mode}, expected one channel with 255 where the thing "
-                    "is; write it with tpru.grounding.masks.encode"
+                    f"{where} is a picture of mode {image.mode}, expected one channel with 255 where the "
+                    "thing is; write it with tpru.grounding.masks.encode"
                 )
             return np.asarray(image.convert("L")) > 127
     except (UnidentifiedImageError, OSError, SyntaxError) as error:
@@ -47,7 +47,7 @@ def decode(data: bytes, where: str = "a mask") -> Mask:
 
 
 def size_of(data: bytes) -> tuple[int, int]:
-    """Width and height of an encoded mask, read from its header.
+    """Width and height in pixels of an encoded mask, read from its header.
 
     Raises:
         CorruptMediaError: Pillow cannot read the header.
@@ -59,6 +59,15 @@ def size_of(data: bytes) -> tuple[int, int]:
         raise CorruptMediaError(
             f"a mask of {len(data)} bytes is no PNG: {error}; make the record anew"
         ) from error
+
+
+def mask_size(item: GroundingItem) -> tuple[int, int] | None:
+    """Width and height in pixels of the masks of an item; None where it has none.
+
+    Raises:
+        CorruptMediaError: see :func:`size_of`.
+    """
+    return next((size_of(region.mask) for region in item.regions if region.mask), None)
 
 
 def box_of_mask(mask: Mask) -> BoxShares:

@@ -46,7 +46,8 @@ class GroundingItem:
     ``times`` are seconds since the first frame at which the frames begin, and ``duration`` the end of the
     last one. ``saliency`` (QVHighlights) holds, by annotator, a score of 0 to 4 for every stretch of
     ``clip_s`` seconds, -1 where it was not judged. ``group`` is never on both sides of a split; intervals
-    take it as one.
+    take it as one. ``size`` is the width and height in pixels at which a tracker's errors are counted, that
+    of the dataset's own pictures; empty where it is that of the masks, or where pixels do not matter.
     """
 
     item_id: str
@@ -66,6 +67,7 @@ class GroundingItem:
     start: BoxShares = ()
     saliency: tuple[tuple[float, ...], ...] = ()
     clip_s: float = 0.0
+    size: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
