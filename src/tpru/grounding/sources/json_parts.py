@@ -27,7 +27,9 @@ class JsonParts:
             with path.open("rb") as stream:
                 self._data = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
         except (OSError, ValueError) as error:
-            raise ManifestError(f"{path} cannot be read ({error}); restore it, or correct the path") from error
+            raise ManifestError(
+                f"{path} cannot be read ({error}); restore it, or correct the path"
+            ) from error
 
     def value(self, place: Place) -> Any:
         """The value at a place that :meth:`places` gave.

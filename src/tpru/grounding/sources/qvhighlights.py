@@ -100,7 +100,9 @@ def _query(line: str, where: str) -> _Query:
         words(field(record, "query", str, where), f"{where}, 'query'"),
         duration,
         _moments(field(record, LABELS[0], list, where), f"{where}, {LABELS[0]!r}"),
-        _saliency(field(record, LABELS[1], list, where), field(record, LABELS[2], list, where), duration, where),
+        _saliency(
+            field(record, LABELS[1], list, where), field(record, LABELS[2], list, where), duration, where
+        ),
     )
 
 
@@ -113,7 +115,9 @@ def _moments(windows: list[Any], where: str) -> tuple[Moment, ...]:
         raise ManifestError(f"{where} is empty: expected at least one window; remove the line")
     for window in windows:
         if not isinstance(window, list) or len(window) != 2 or not all(map(_number, window)):
-            raise ManifestError(f"{where}: expected [begin, end] in seconds, found {window!r:.80}; restore it")
+            raise ManifestError(
+                f"{where}: expected [begin, end] in seconds, found {window!r:.80}; restore it"
+            )
     return tuple(moment(float(start), float(end), where) for start, end in windows)
 
 

@@ -103,7 +103,11 @@ def read(name: str, config: RefCocoDataset) -> Iterator[Clip]:
         )
     instances = _Instances(root / config.instances)
     train, test = (
-        {image: kept for image, found in refs.items() if (kept := [ref for ref in found if ref.split in chosen])}
+        {
+            image: kept
+            for image, found in refs.items()
+            if (kept := [ref for ref in found if ref.split in chosen])
+        }
         for chosen in (config.train, config.test)
     )
     # The split "google" divides things, not photos.
