@@ -56,7 +56,8 @@ def _sentences(path: Path) -> dict[str, list[_Sentence]]:
         match = LINE.fullmatch(line.strip())
         if not match:
             raise ManifestError(
-                f"{where}: expected `VIDEO begin end##sentence.`, found {line!r:.80}; correct or remove the line"
+                f"{where}: expected `VIDEO begin end##sentence.`, found {line!r:.80}; correct or "
+                "remove the line"
             )
         window = moment(float(match["start"]), float(match["end"]), where)
         sentence = _Sentence(number, where, window, words(match["words"], where))

@@ -11,7 +11,7 @@ from typing import Any
 
 from PIL import Image
 
-from tpru.config.grounding_datasets import ClipDataset
+from tpru.config.grounding_datasets import MevisDataset, RefYoutubeVosDataset
 from tpru.errors import ManifestError
 from tpru.grounding.records import Clip, GroundingItem, Region, Side
 from tpru.grounding.sources.items import (
@@ -81,7 +81,7 @@ def read_expressions(path: Path, label: str, labelled: str) -> list[FramedVideo]
 
 def framed_clip(
     name: str,
-    config: ClipDataset,
+    config: RefYoutubeVosDataset | MevisDataset,
     side: Side,
     video: FramedVideo,
     clock: tuple[list[float], float],
@@ -126,7 +126,7 @@ def framed_clip(
                 "mask",
                 side,
                 f"{video.name}/{expression.exp_id}",
-                group=f"{config.kind}/{video.name}",  # type: ignore[attr-defined]
+                group=f"{config.kind}/{video.name}",
                 query=expression.query,
                 frames=tuple(picture.frame_id for picture in shown),
                 times=tuple(clock[0][place] for place in places),
@@ -138,9 +138,9 @@ def framed_clip(
 
 
 def clock_of(frames: Sequence[str], fps: float) -> tuple[list[float], float]:
-    """Seconds since the first frame at which each begins, by their numbers at ``fps``, and the end of the last.
+    """Seconds since the first frame at which each begins, and the end of the last one.
 
-    The last one lasts as long as the one before it.
+    Their names are numbers at ``fps``; the last one lasts as long as the one before it.
     """
     numbers = [int(frame) for frame in frames]
     step = numbers[-1] - numbers[-2] if len(numbers) > 1 else 1

@@ -19,6 +19,7 @@ from tpru.grounding.records import BoxShares, Clip, Region, Side
 from tpru.grounding.sources.items import (
     LEAVE_OUT,
     NO_MEDIA,
+    SIDES,
     LeftOut,
     UnusableError,
     make_item,
@@ -47,7 +48,7 @@ def read(name: str, config: Got10kDataset) -> Iterator[Clip]:
     left = LeftOut(name, config)
     sides = (
         _clips(name, config, side, Path(config.path) / split, left)
-        for side, split in (("train", config.train), ("test", config.test))
+        for side, split in zip(SIDES, (config.train, config.test), strict=True)
         if split
     )
     yield from read_sides(name, config, left, sides)
@@ -76,8 +77,8 @@ def _clip(name: str, config: Got10kDataset, side: Side, folder: Path, left: Left
     boxes = _values(truth, _box)
     if len(boxes) == 1 < len(files):
         raise ManifestError(
-            f"{truth} has the first box alone, as in the test split, whose labels are not published; take train "
-            "and val"
+            f"{truth} has the first box alone, as in the test split, whose labels are not published; "
+            "take train and val"
         )
     absent = _values(folder / "absence.label", lambda text: ("0", "1").index(text))
     cover = _values(folder / "cover.label", lambda text: [str(n) for n in range(9)].index(text))
@@ -88,8 +89,8 @@ def _clip(name: str, config: Got10kDataset, side: Side, folder: Path, left: Left
     ):
         if len(values) != len(files) or not files:
             raise ManifestError(
-                f"{path} has {len(values)} lines, the folder {len(files)} pictures; unpack the archive again, or "
-                "name the sequence under leave_out"
+                f"{path} has {len(values)} lines, the folder {len(files)} pictures; unpack the archive "
+                "again, or name the sequence under leave_out"
             )
     # Frames without the thing have boxes of -1 or without width in places (got-10k/toolkit, issue 10).
     seen = [not absent[n] and cover[n] > 0 and boxes[n][2] > 0 and boxes[n][3] > 0 for n in range(len(files))]
@@ -145,8 +146,8 @@ def _values(path: Path, parse: Callable[[str], Value]) -> list[Value]:
             values.append(parse(line))
         except ValueError as error:
             raise ManifestError(
-                f"{path}, line {number}: found {line!r:.60} ({error}); restore the file, or name the sequence "
-                "under leave_out"
+                f"{path}, line {number}: found {line!r:.60} ({error}); restore the file, or name the "
+                "sequence under leave_out"
             ) from error
     return values
 

@@ -3,7 +3,7 @@
 import dataclasses
 import logging
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -11,6 +11,7 @@ from tpru.config.grounding_datasets import DatasetBase
 from tpru.errors import EmptySourceError, ManifestError
 from tpru.grounding.records import Clip, GroundingItem, GroundingTask, Side
 
+Group = TypeVar("Group")
 Record = TypeVar("Record")
 LOG = logging.getLogger(__name__)
 SIDES: tuple[Side, ...] = ("train", "test")
@@ -54,8 +55,8 @@ class LeftOut:
 
 
 def without_tested(
-    train: Mapping[str, Sequence[Record]], tested: Container[str], left: LeftOut
-) -> dict[str, Sequence[Record]]:
+    train: Mapping[Group, list[Record]], tested: Container[Group], left: LeftOut
+) -> dict[Group, list[Record]]:
     """The records of each group of the training side, less the groups that are tested, which are counted."""
     kept = {}
     for group, records in train.items():

@@ -41,7 +41,8 @@ class JsonParts:
             return json.loads(self._data[place[0] : place[1]])
         except ValueError as error:
             raise ManifestError(
-                f"{self.path}: the value that begins at byte {place[0]} is not JSON ({error}); restore the file"
+                f"{self.path}: the value that begins at byte {place[0]} is not JSON ({error}); restore "
+                "the file"
             ) from error
 
     def places(self, depth: int) -> Iterator[tuple[tuple[str | int, ...], Place]]:

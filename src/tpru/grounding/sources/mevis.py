@@ -4,7 +4,7 @@ Each split has ``JPEGImages``, ``mask_dict.json`` and ``meta_expressions.json``.
 :mod:`.expressions` says, an expression has ``anno_id``, a list of numbers: the things that are meant, all
 together. ``mask_dict.json`` has for each number a list with one entry for every frame of the video: run
 lengths as COCO writes them, or null where the thing is not in the frame. ``train`` and ``valid_u`` are
-published with masks, ``valid`` is not. An empty ``anno_id`` (second release) means that there is no such thing.
+published with masks, ``valid`` is not. An empty ``anno_id`` (second release): there is no such thing.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ from tpru.grounding.sources.expressions import (
     framed_clip,
     read_expressions,
 )
-from tpru.grounding.sources.items import LeftOut, read_sides, without_tested
+from tpru.grounding.sources.items import SIDES, LeftOut, read_sides, without_tested
 from tpru.grounding.sources.json_parts import JsonParts
 from tpru.grounding.sources.rle import Mask, decode
 
@@ -43,12 +43,12 @@ def read(name: str, config: MevisDataset) -> Iterator[Clip]:
         {video.name: [video] for video in _videos(root / split, config)} if split else {}
         for split in (config.train, config.test)
     )
-    train = dict(without_tested(train, set(test), left))
+    train = without_tested(train, set(test), left)
     sides = (
         _clips(
             name, config, side, root / split, [video for found in videos.values() for video in found], left
         )
-        for side, split, videos in (("train", config.train, train), ("test", config.test, test))
+        for side, split, videos in zip(SIDES, (config.train, config.test), (train, test), strict=True)
         if videos
     )
     yield from read_sides(name, config, left, sides)
@@ -73,7 +73,7 @@ class _Masks:
     def mask(
         self, video: FramedVideo, expression: Expression, place: int, size: tuple[int, int]
     ) -> Mask | None:
-        """The pixels of all that an expression means in a frame: (height, width), None where there are none."""
+        """The pixels of all that an expression means in a frame (height, width), None where it is not."""
         if video is not self._video:
             self._video, self._held = video, {}
         union: Mask | None = None
@@ -98,14 +98,14 @@ class _Masks:
     def _load(self, key: str, video: FramedVideo, expression: Expression) -> list[Any]:
         if key not in self._places:
             raise ManifestError(
-                f"{expression.where}: there is no mask {key!r} ('anno_id') in {self._parts.path}; take both files "
-                "of the same release"
+                f"{expression.where}: there is no mask {key!r} ('anno_id') in {self._parts.path}; take both "
+                "files of the same release"
             )
         entries = self._parts.value(self._places[key])
         if not isinstance(entries, list) or len(entries) != len(video.frames):
             raise ManifestError(
-                f"{self._parts.path}, mask {key!r}: expected an entry for each of the {len(video.frames)} frames of "
-                f"video {video.name}, found {len(entries)}; take both files of the same release"
+                f"{self._parts.path}, mask {key!r}: expected an entry for each of the {len(video.frames)} "
+                f"frames of video {video.name}, found {len(entries)}; take both files of the same release"
             )
         return entries
 

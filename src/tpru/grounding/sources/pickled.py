@@ -12,8 +12,8 @@ class _PlainOnly(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         raise pickle.UnpicklingError(
-            f"it asks for {module}.{name}; a pickle can run any program that way, so only lists, tuples, dicts, "
-            "texts and numbers are read"
+            f"it asks for {module}.{name}; a pickle can run any program that way, so only lists, tuples, "
+            "dicts, texts and numbers are read"
         )
 
 
@@ -32,6 +32,6 @@ def load_plain(path: Path) -> Any:
         raise ManifestError(f"{path} cannot be read ({error}); correct the path") from error
     except Exception as error:  # the pickle machine raises many types for damaged files
         raise ManifestError(
-            f"{path} is no pickle of plain data ({type(error).__name__}: {error}); take the file as its authors "
-            "published it"
+            f"{path} is no pickle of plain data ({type(error).__name__}: {error}); take the file as its "
+            "authors published it"
         ) from error

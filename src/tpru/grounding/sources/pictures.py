@@ -47,18 +47,19 @@ def read_picture(path: Path, where: str) -> Image.Image:
         return decode_image(path.read_bytes())
     except Exception as error:  # Pillow's readers raise many types for damaged files
         raise CorruptMediaError(
-            f"{where}: the picture {path} cannot be decoded ({type(error).__name__}: {error}); replace the file"
+            f"{where}: the picture {path} cannot be decoded ({type(error).__name__}: {error}); replace "
+            "the file"
         ) from error
 
 
 def evenly(count: int, most: int) -> list[int]:
-    """At most ``most`` places of ``count``: the first of as many stretches of equal length, the first is 0."""
+    """At most ``most`` places of ``count``: those that stretches of equal length begin with."""
     chosen = min(count, most)
     return [place * count // chosen for place in range(chosen)]
 
 
 def box_shares(pixels: Sequence[float], size: tuple[int, int], where: str) -> BoxShares:
-    """Left, top, width, height in pixels from 0 to left, top, right, bottom as shares, clipped to the picture.
+    """Left, top, width, height in pixels from 0 to left, top, right, bottom as shares, clipped.
 
     Raises:
         ManifestError: it is no box, or lies outside the picture of this width and height.
@@ -66,8 +67,8 @@ def box_shares(pixels: Sequence[float], size: tuple[int, int], where: str) -> Bo
     plain = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in pixels)
     if not plain or len(pixels) != 4 or not np.isfinite(list(pixels)).all() or min(pixels[2:]) <= 0:
         raise ManifestError(
-            f"{where}: expected a box as left, top, width, height with an area, found {pixels!r:.80}; restore "
-            "the file"
+            f"{where}: expected a box as left, top, width, height with an area, found {pixels!r:.80}; "
+            "restore the file"
         )
     left, top, width, height = pixels
     edges = (left / size[0], top / size[1], (left + width) / size[0], (top + height) / size[1])

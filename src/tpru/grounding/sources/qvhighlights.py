@@ -1,4 +1,4 @@
-"""QVHighlights: moments of web videos that a sentence describes, and how well they show it (arXiv 2107.09609).
+"""QVHighlights: moments of web videos that a sentence describes, and highlights (arXiv 2107.09609).
 
 JSON lines with ``qid``, ``query``, ``duration`` in seconds, ``vid`` (id at YouTube, begin and end there: the
 name of the video file), ``relevant_windows`` (seconds), ``relevant_clip_ids`` (stretches of two seconds from
@@ -61,7 +61,7 @@ def read(name: str, config: QvHighlightsDataset) -> Iterator[Clip]:
     yield from read_sides(name, config, left, sides)
 
 
-def _queries(path: Path) -> dict[str, Sequence[_Query]]:
+def _queries(path: Path) -> dict[str, list[_Query]]:
     """By the recording that their videos were cut from."""
     found: dict[str, list[_Query]] = {}
     seen: dict[int, str] = {}
@@ -77,7 +77,7 @@ def _queries(path: Path) -> dict[str, Sequence[_Query]]:
                 found.setdefault(query.vid.rsplit("_", 2)[0], []).append(query)
     except (OSError, UnicodeDecodeError) as error:
         raise ManifestError(f"{path} cannot be read as text ({error}); correct the path") from error
-    return dict(found)
+    return found
 
 
 def _query(line: str, where: str) -> _Query:
@@ -135,15 +135,15 @@ def _saliency(
     judges = len(scores[0]) if scores and isinstance(scores[0], list) else 0
     if len(scores) != len(ids) or not judges:
         raise ManifestError(
-            f"{where}: 'saliency_scores' has {len(scores)} entries, 'relevant_clip_ids' {len(ids)}; expected a "
-            "list of scores for each; restore the file"
+            f"{where}: 'saliency_scores' has {len(scores)} entries, 'relevant_clip_ids' {len(ids)}; expected "
+            "a list of scores for each; restore the file"
         )
     table = [[-1.0] * stretches for _ in range(judges)]
     for stretch, given in zip(ids, scores, strict=True):
         if not isinstance(given, list) or len(given) != judges or any(s not in range(5) for s in given):
             raise ManifestError(
-                f"{where}: 'saliency_scores' of clip {stretch} are {given!r:.80}; expected {judges} numbers from "
-                "0 to 4; restore the file"
+                f"{where}: 'saliency_scores' of clip {stretch} are {given!r:.80}; expected {judges} numbers "
+                "from 0 to 4; restore the file"
             )
         for judge, score in enumerate(given):
             table[judge][stretch] = float(score)
@@ -166,8 +166,8 @@ def _clips(
             if duration < said - SLACK_S:
                 raise UnusableError(
                     UNLIKE_MEDIA,
-                    f"{queries[0].where}: 'duration' is {said:g} s, the video {path} lasts {duration:.2f} s; it is "
-                    f"another one, or cut off: replace it, {LEAVE_OUT}",
+                    f"{queries[0].where}: 'duration' is {said:g} s, the video {path} lasts {duration:.2f} s; "
+                    f"it is another one, or cut off: replace it, {LEAVE_OUT}",
                 )
         except UnusableError as error:
             left.unusable(error, len(queries))

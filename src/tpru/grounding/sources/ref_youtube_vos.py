@@ -107,8 +107,8 @@ class _Palette:
             ) from error
         if mode not in ("P", "L") or found.shape != (size[1], size[0]):
             raise ManifestError(
-                f"{self._video.where}: the mask {path} is {mode} with {found.shape[1]} x {found.shape[0]} pixels; "
-                f"expected a palette (P) and the {size[0]} x {size[1]} pixels of the picture: replace the file"
+                f"{self._video.where}: the mask {path} is {mode} with {found.shape[1]} x {found.shape[0]} "
+                f"pixels; expected a palette (P) and the {size[0]} x {size[1]} of the picture: replace the file"
             )
         return found
 

@@ -3,7 +3,8 @@
 ``refs(unc).p`` (RefCOCO, RefCOCO+), ``refs(umd).p`` or ``refs(google).p`` is a pickled list of objects with
 ``ref_id``, ``ann_id``, ``image_id``, ``split`` and ``sentences``, each with ``sent_id`` and ``sent``. The box
 (left, top, width, height in pixels from 0) and the outline are those of the annotation ``ann_id`` in
-``instances.json``, a COCO file, which also names the picture: ``file_name`` of the pickle is not that of a file.
+``instances.json``, a COCO file, which also names the picture: no file has the
+``file_name`` of the pickle.
 """
 
 from collections import Counter
@@ -111,7 +112,7 @@ def read(name: str, config: RefCocoDataset) -> Iterator[Clip]:
         for chosen in (config.train, config.test)
     )
     # The split "google" divides things, not photos.
-    train = dict(without_tested(train, set(test), left))
+    train = without_tested(train, set(test), left)
     sides = (
         _clips(name, config, "train", train, instances, left),
         _clips(name, config, "test", test, instances, left),
@@ -187,8 +188,8 @@ def _photo(config: RefCocoDataset, image_id: int, where: str, instances: _Instan
     photo = instances.photos.get(image_id)
     if photo is None:
         raise ManifestError(
-            f"{where}: the photo {image_id} under 'image_id' is not in {instances.parts.path}; take both files "
-            "of the same release"
+            f"{where}: the photo {image_id} under 'image_id' is not in {instances.parts.path}; take both "
+            "files of the same release"
         )
     path = Path(config.path) / config.pictures / photo.file
     if not path.is_file():
@@ -196,8 +197,8 @@ def _photo(config: RefCocoDataset, image_id: int, where: str, instances: _Instan
     image = read_picture(path, where)
     if image.size != (photo.width, photo.height):
         raise ManifestError(
-            f"{where}: the photo {path} has {image.width} x {image.height} pixels, {instances.parts.path} says "
-            f"{photo.width} x {photo.height}; take the pictures of train2014 as they were published"
+            f"{where}: the photo {path} has {image.width} x {image.height} pixels, {instances.parts.path} "
+            f"says {photo.width} x {photo.height}; take the pictures of train2014 as they were published"
         )
     return stored(image, config)
 

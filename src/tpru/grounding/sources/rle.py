@@ -33,8 +33,8 @@ def decode(segmentation: Any, height: int, width: int, where: str) -> Mask:
         )
     if segmentation.get("size") != [height, width]:
         raise ManifestError(
-            f"{where}: the run lengths are of a picture with height and width {segmentation.get('size')}, the "
-            f"picture has {[height, width]}; take pictures and annotations of the same release"
+            f"{where}: the run lengths are of a picture with height and width {segmentation.get('size')}, "
+            f"the picture has {[height, width]}; take pictures and annotations of the same release"
         )
     runs = _numbers(counts, where) if isinstance(counts, str) else counts
     plain = all(isinstance(run, int) and not isinstance(run, bool) and run >= 0 for run in runs)

@@ -80,7 +80,7 @@ def clipped(moments: Iterable[Moment], duration: float, path: Path, where: str) 
     if not kept:
         raise UnusableError(
             UNLIKE_MEDIA,
-            f"{where}: the window begins at {moments[0].start_s:g} s, the video {path} lasts {duration:.2f} s; "
-            f"it is another one, or cut off: replace it, {LEAVE_OUT}",
+            f"{where}: the window begins at {moments[0].start_s:g} s, the video {path} lasts "
+            f"{duration:.2f} s; it is another one, or cut off: replace it, {LEAVE_OUT}",
         )
     return kept
