@@ -50,7 +50,11 @@ def test_got10k_to_the_number(tmp_path: Path) -> None:
         ("dense/GOT-10k_Train_000001", "train", "got10k/GOT-10k_Train_000001"),
         ("dense/GOT-10k_Val_000001", "test", "got10k/GOT-10k_Val_000001"),
     ]
-    assert (first.task, first.query, second.item_id) == ("mask", "the ctenophore", "dense/GOT-10k_Train_000002")
+    assert (first.task, first.query, second.item_id) == (
+        "mask",
+        "the ctenophore",
+        "dense/GOT-10k_Train_000002",
+    )
     # The clip begins with the second picture, the first that shows the thing; edges count from 0 here.
     assert greys(clips[0]) == [10, 20, 30, 40, 50]
     assert first.times == pytest.approx((0.0, 0.1, 0.2, 0.3, 0.4))

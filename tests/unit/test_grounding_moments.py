@@ -52,7 +52,9 @@ def test_charades_to_the_number(tmp_path: Path) -> None:
     assert [shown(clip) for clip in clips] == [[f + n for n in (0, 12, 24, 36)] for f in (40, 0, 80, 120)]
 
 
-def test_sentences_about_one_video_share_its_pictures_and_short_videos_are_shown_whole(tmp_path: Path) -> None:
+def test_sentences_about_one_video_share_its_pictures_and_short_videos_are_shown_whole(
+    tmp_path: Path,
+) -> None:
     root = charades(tmp_path, [*TRAIN, "AO8RW 1.0 2.0##person walks."])
     clips = read_all("charades_sta", root, frames=64, test="")
     assert [len(clip.items) for clip in clips] == [1, 2]
@@ -104,7 +106,10 @@ def test_what_is_left_out_of_charades_is_counted(tmp_path: Path, caplog: pytest.
     with caplog.at_level(logging.WARNING):
         items = items_of(read_all("charades_sta", root, frames=1, skip_missing=True))
     assert len(items) == 4
-    for said in ("1 item(s) left out: its video does not fit", "2 item(s) left out: its video or picture is not"):
+    for said in (
+        "1 item(s) left out: its video does not fit",
+        "2 item(s) left out: its video or picture is not",
+    ):
         assert said in caplog.text
     assert "1 item(s) left out: its video or picture is on the test side" in caplog.text
     only = charades(tmp_path, more[1:3], [])
@@ -134,7 +139,7 @@ def test_clips_are_read_one_at_a_time(tmp_path: Path) -> None:
     root = charades(tmp_path)
     clips = read_dataset("dense", configured("charades_sta", root, frames=1))
     (root / "Charades_v1_480/AO8RX.mp4").unlink()
-    assert [next(clips).items[0].query for _ in range(3)][0] == "person sits down"
+    assert [len(next(clips).items) for _ in range(3)] == [1, 1, 1]
     with pytest.raises(ManifestError, match=r"AO8RX\.mp4"):
         next(clips)
 
@@ -150,6 +155,7 @@ def query(**changes: Any) -> dict[str, Any]:
 
 def highlights(root: Path, *train: Any, test: Any = (), seconds: int = 6) -> Path:
     """Files with these records (texts as they are), and a video for each at 8 frames a second."""
+    root.mkdir(exist_ok=True)
     for side, records in (("train", train or [query()]), ("val", test)):
         lines = [record if isinstance(record, str) else json.dumps(record) for record in records]
         (root / f"highlight_{side}_release.jsonl").write_text("\n".join(lines) + "\n", "utf-8")
@@ -177,14 +183,16 @@ def test_qvhighlights_to_the_number(tmp_path: Path) -> None:
     assert first.times == pytest.approx((0, 2, 4))
 
 
-def test_a_longer_video_is_cut_to_what_the_annotators_saw_and_a_shorter_one_is_another(tmp_path: Path) -> None:
+def test_a_longer_video_is_cut_to_what_the_annotators_saw_and_a_shorter_one_is_another(
+    tmp_path: Path,
+) -> None:
     clips = read_all("qvhighlights", highlights(tmp_path, seconds=9), frames=3)
     assert (clips[0].items[0].duration, shown(clips[0])) == (6.0, [0, 16, 32])
     # A file that is short by less than its rounded length: the last stretch goes with it.
     short = query(duration=7, relevant_windows=[[4, 7]], relevant_clip_ids=[3], saliency_scores=[[4]])
     (item,) = items_of(read_all("qvhighlights", highlights(tmp_path / "short", short, seconds=5), frames=3))
     assert item.moments == (Moment(4, pytest.approx(5.0)),)
-    assert item.saliency == ((-1, -1, -1),)
+    assert (item.saliency, item.clip_s) == ((), 0.0)  # the one stretch that was judged is gone
     refused(
         "qvhighlights",
         highlights(tmp_path / "cut", query(duration=60)),

@@ -183,7 +183,6 @@ def _clips(
         if not usable:
             continue
         clip = video_clip(path, config, times, duration)
-        stretches = math.ceil(duration / CLIP_S)
         items = tuple(
             make_item(
                 name,
@@ -197,9 +196,16 @@ def _clips(
                 times=clip.times,
                 duration=duration,
                 moments=moments,
-                saliency=tuple(judge[:stretches] for judge in query.saliency),
-                clip_s=CLIP_S,
+                **_scores(query, duration),
             )
             for query, moments in usable
         )
         yield Clip(items, tuple(picture.data for picture in clip.pictures))
+
+
+def _scores(query: _Query, duration: float) -> dict[str, Any]:
+    """The scores of the stretches that the video has, or none where none of these was judged."""
+    kept = tuple(judge[: math.ceil(duration / CLIP_S)] for judge in query.saliency)
+    if all(score < 0 for judge in kept for score in judge):
+        return {}
+    return {"saliency": kept, "clip_s": CLIP_S}

@@ -108,7 +108,7 @@ class _Palette:
         if mode not in ("P", "L") or found.shape != (size[1], size[0]):
             raise ManifestError(
                 f"{self._video.where}: the mask {path} is {mode} with {found.shape[1]} x {found.shape[0]} "
-                f"pixels; expected a palette (P) and the {size[0]} x {size[1]} of the picture: replace the file"
+                f"pixels; expected a palette (P) and {size[0]} x {size[1]}, as its picture has: replace it"
             )
         return found
 
