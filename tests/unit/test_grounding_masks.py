@@ -287,3 +287,11 @@ def test_other_faults_of_mevis(tmp_path: Path) -> None:
     (root / "valid_u/JPEGImages/v2/00000.jpg").unlink()
     (root / "valid_u/JPEGImages/v2").rmdir()
     refused("mevis", root, EmptySourceError, ["1 left out"], train="", skip_missing=True)
+
+
+def test_videos_of_mevis_on_both_sides_are_tested_only(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    items = items_of(read_all("mevis", mevis(tmp_path), test="train"))
+    assert [(i.item_id, i.split) for i in items] == [("dense/v1/0", "test"), ("dense/v1/1", "test")]
+    assert "4 item(s) left out: its video or picture is on the test side, too" in caplog.text

@@ -3,7 +3,7 @@
 import dataclasses
 import logging
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -55,13 +55,19 @@ class LeftOut:
 
 
 def without_tested(
-    train: Mapping[Group, list[Record]], tested: Container[Group], left: LeftOut
+    train: Mapping[Group, list[Record]],
+    tested: Container[Group],
+    left: LeftOut,
+    items: Callable[[Record], int] = lambda record: 1,
 ) -> dict[Group, list[Record]]:
-    """The records of each group of the training side, less the groups that are tested, which are counted."""
+    """The records of each group of the training side, less the groups that are tested.
+
+    These are counted: ``items`` says how many a record makes.
+    """
     kept = {}
     for group, records in train.items():
         if group in tested:
-            left.count(TESTED, len(records))
+            left.count(TESTED, sum(map(items, records)))
         else:
             kept[group] = records
     return kept

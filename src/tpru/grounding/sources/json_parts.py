@@ -10,7 +10,7 @@ from typing import Any
 from tpru.errors import ManifestError
 
 # A list without anything nested in it is one token: most of a file of masks or polygons is such lists.
-TOKEN = re.compile(rb'\[[^][{}"]*\]|"(?:[^"\\]|\\.)*"|[][{},]', re.DOTALL)
+TOKEN = re.compile(rb'\[[^][{}"]*\]|"[^"\\]*(?:\\.[^"\\]*)*"|[][{},]', re.DOTALL)
 Place = tuple[int, int]  # begin and end in bytes
 
 

@@ -43,7 +43,7 @@ def read(name: str, config: MevisDataset) -> Iterator[Clip]:
         {video.name: [video] for video in _videos(root / split, config)} if split else {}
         for split in (config.train, config.test)
     )
-    train = without_tested(train, set(test), left)
+    train = without_tested(train, set(test), left, lambda video: len(video.expressions))
     sides = (
         _clips(
             name, config, side, root / split, [video for found in videos.values() for video in found], left

@@ -112,7 +112,7 @@ def read(name: str, config: RefCocoDataset) -> Iterator[Clip]:
         for chosen in (config.train, config.test)
     )
     # The split "google" divides things, not photos.
-    train = without_tested(train, set(test), left)
+    train = without_tested(train, set(test), left, lambda ref: len(ref.sentences))
     sides = (
         _clips(name, config, "train", train, instances, left),
         _clips(name, config, "test", test, instances, left),
