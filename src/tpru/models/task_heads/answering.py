@@ -27,6 +27,7 @@ from tpru.models.task_heads.reading import States, extended, frames_of, read_sta
 
 # A reply that writes numbers out is no longer.
 LONGEST_REPLY = 24
+MOST_MOMENTS = 10
 
 
 @dataclass(frozen=True)
@@ -93,52 +94,45 @@ def _by_heads(
         extended(prompt, [*reply, answerer.learnable[item.task]])
         for item, prompt, reply in zip(items, prompts, replies, strict=True)
     ]
-    states = read_states(answerer.model, asked, answerer.eyes)
     found: dict[int, GroundingPrediction] = {}
     for task, read in (("temporal", _moments), ("region", _boxes), ("mask", _masks)):
         rows = [i for i, item in enumerate(items) if item.task == task]
         if rows:
-            own = torch.stack([states.at(i, -1) for i in rows])
-            made = read(answerer, states, own, rows, [items[i] for i in rows])
-            found |= dict(zip(rows, made, strict=True))
+            states = read_states(answerer.model, [asked[i] for i in rows], answerer.eyes)
+            own = torch.stack([states.at(i, -1) for i in range(len(rows))])
+            found |= dict(zip(rows, read(answerer, states, own, [items[i] for i in rows]), strict=True))
     return [found[i] for i in range(len(items))]
 
 
 def _moments(
-    answerer: Answerer, states: States, asked: Tensor, rows: list[int], items: list[GroundingItem]
+    answerer: Answerer, states: States, asked: Tensor, items: list[GroundingItem]
 ) -> list[GroundingPrediction]:
-    image = answerer.model.config.image_token_id
-    moments = answerer.heads.parts["temporal"](asked, frames_of(states, rows, items, answerer.eyes, image))
+    frames = frames_of(states, items, answerer.eyes, answerer.model.config.image_token_id)
+    moments = answerer.heads.parts["temporal"](asked, frames)
     made = []
     for k, item in enumerate(items):
         spans = (moments.spans[k].clamp(0, 1) * item.duration).tolist()
         scored = zip(spans, moments.logits[k].sigmoid().tolist(), strict=True)
-        best = sorted(
-            (ScoredMoment(a, b, score) for (a, b), score in scored if b > a), key=lambda m: -m.score
-        )
-        saliency = moments.saliency[k, : len(item.frames)].sigmoid().tolist()
-        made.append(
-            GroundingPrediction(
-                item.item_id, answerer.name, True, moments=tuple(best), saliency=tuple(saliency)
-            )
-        )
+        proposed = [ScoredMoment(start, end, score) for (start, end), score in scored if end > start]
+        best = tuple(sorted(proposed, key=lambda moment: -moment.score)[:MOST_MOMENTS])
+        saliency = tuple(moments.saliency[k, : len(item.frames)].sigmoid().tolist())
+        made.append(GroundingPrediction(item.item_id, answerer.name, True, moments=best, saliency=saliency))
     return made
 
 
 def _boxes(
-    answerer: Answerer, states: States, asked: Tensor, rows: list[int], items: list[GroundingItem]
+    answerer: Answerer, states: States, asked: Tensor, items: list[GroundingItem]
 ) -> list[GroundingPrediction]:
     boxes = answerer.heads.parts["region"](asked).clamp(0, 1).tolist()
+    regions = [Region(item.regions[0].frame, tuple(box)) for item, box in zip(items, boxes, strict=True)]
     return [
-        GroundingPrediction(
-            item.item_id, answerer.name, True, regions=(Region(item.regions[0].frame, tuple(box)),)
-        )
-        for item, box in zip(items, boxes, strict=True)
+        GroundingPrediction(item.item_id, answerer.name, True, regions=(region,))
+        for item, region in zip(items, regions, strict=True)
     ]
 
 
 def _masks(
-    answerer: Answerer, states: States, asked: Tensor, rows: list[int], items: list[GroundingItem]
+    answerer: Answerer, states: States, asked: Tensor, items: list[GroundingItem]
 ) -> list[GroundingPrediction]:
     if answerer.segmenter is None:
         raise ValueError("there are mask items and no segmenter")
@@ -148,8 +142,8 @@ def _masks(
         regions = []
         for region in item.regions:
             small = Image.fromarray((drawn[region.frame] > 0).cpu().numpy())
-            pixels = small.resize(answerer.picture(item.frames[region.frame]).size, Image.Resampling.NEAREST)
-            mask = np.asarray(pixels, dtype=bool)
+            size = answerer.picture(item.frames[region.frame]).size
+            mask = np.asarray(small.resize(size, Image.Resampling.NEAREST), dtype=bool)
             box = box_of_mask(mask)
             regions.append(Region(region.frame, box, encode(mask) if box else b""))
         made.append(GroundingPrediction(item.item_id, answerer.name, True, regions=tuple(regions)))

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tpru.config.tpo_schema import TpoLosses, Trained
-from tpru.grounding.records import GroundingItem, GroundingTask
+from tpru.grounding.records import GROUNDING_TASKS, GroundingItem, GroundingTask
 from tpru.models.prompts import Eyes
 from tpru.models.segmenter import Segmenter
 from tpru.models.task_heads.heads import TaskHeads
@@ -84,47 +84,43 @@ class TaskModel(nn.Module):
         """The weighted losses that these rows have, by name; ``loss`` is their sum."""
         if self.base.training:
             self._eyes.look({f for row in rows for f in row.prompt.pictures}, self.base)
-        states = read_states(self.base, [row.prompt for row in rows], self._eyes)
-        found = self._spoken(rows, states)
-        for task in self._asked:
-            loss = {"temporal": self._moments, "region": self._boxes, "mask": self._masks}[task]
-            chosen = [i for i, row in enumerate(rows) if row.task == task]
-            if chosen:
-                items: Any = [rows[i].item for i in chosen]
-                # The learnable token is the last of its row.
-                asked = torch.stack([states.at(i, -1) for i in chosen])
-                found[task] = loss(states, asked, chosen, items)
+        found: dict[str, Tensor] = {}
+        said: dict[str, list[tuple[Tensor, Tensor]]] = {"assignment": [], "language": []}
+        # Clips and single pictures apart: side by side one would be mostly padding.
+        for task in (*GROUNDING_TASKS, None):
+            own = [row for row in rows if row.task == task]
+            if own:
+                states = read_states(self.base, [row.prompt for row in own], self._eyes)
+                said["assignment" if task else "language"].append(spoken(own, states))
+                if task in self._asked:
+                    # The learnable token is the last of its row.
+                    asked = torch.stack([states.at(i, -1) for i in range(len(own))])
+                    items: Any = [row.item for row in own]
+                    found[task] = self._task_loss(task, states, asked, items)
+        for name, parts in said.items():
+            if parts:
+                before, wanted = (torch.cat(column) for column in zip(*parts, strict=True))
+                found[name] = functional.cross_entropy(self.base.lm_head(before).float(), wanted)
         weighted = {name: getattr(self._losses, name) * value for name, value in found.items()}
         return {"loss": torch.stack(list(weighted.values())).sum(), **found}
 
-    def _spoken(self, rows: list[Row], states: States) -> dict[str, Tensor]:
-        """Cross-entropy of replies, and apart from it that of the tokens that name a task."""
-        found = {}
-        for name, asked in (("assignment", True), ("language", False)):
-            places = [
-                (i, p) for i, row in enumerate(rows) if (row.task is not None) == asked
-                for p in range(row.said, row.until)
-            ]  # fmt: skip
-            if places:
-                before = torch.stack([states.at(i, p - 1) for i, p in places])
-                wanted = torch.stack([rows[i].prompt.ids[p] for i, p in places]).to(before.device)
-                found[name] = functional.cross_entropy(self.base.lm_head(before).float(), wanted)
-        return found
-
-    def _moments(self, states: States, asked: Tensor, rows: list[int], items: list[GroundingItem]) -> Tensor:
-        frames = frames_of(states, rows, items, self._eyes, self.base.config.image_token_id)
-        truth = [moments_of(item).to(asked.device) for item in items]
+    def _task_loss(
+        self, task: GroundingTask, states: States, asked: Tensor, items: list[GroundingItem]
+    ) -> Tensor:
+        if task == "mask":
+            return self._masks(asked, items)
+        if task == "region":
+            truth = torch.tensor([item.regions[0].box for item in items], device=asked.device)
+            return region_loss(self.heads.parts["region"](asked), truth, self._region_loss)
+        frames = frames_of(states, items, self._eyes, self.base.config.image_token_id)
+        moments = [moments_of(item).to(asked.device) for item in items]
         salient = torch.zeros(frames.mask.shape, device=asked.device)
         for row, item in enumerate(items):
             own = salient_of(item)
             salient[row, : len(own)] = own.to(asked.device)
-        return temporal_loss(self.heads.parts["temporal"](asked, frames), truth, salient, frames.mask)
+        return temporal_loss(self.heads.parts["temporal"](asked, frames), moments, salient, frames.mask)
 
-    def _boxes(self, states: States, asked: Tensor, rows: list[int], items: list[GroundingItem]) -> Tensor:
-        truth = torch.tensor([item.regions[0].box for item in items], device=asked.device)
-        return region_loss(self.heads.parts["region"](asked), truth, self._region_loss)
-
-    def _masks(self, states: States, asked: Tensor, rows: list[int], items: list[GroundingItem]) -> Tensor:
+    def _masks(self, asked: Tensor, items: list[GroundingItem]) -> Tensor:
         logits = masks_of(self.heads, self._required(), items, asked, self._picture)
         side = self._required().side
         wholes: list[tuple[Tensor, Tensor]] = []
@@ -146,6 +142,13 @@ class TaskModel(nn.Module):
         if self._segmenter is None:
             raise ValueError("there are mask items and no segmenter")
         return self._segmenter
+
+
+def spoken(rows: list[Row], states: States) -> tuple[Tensor, Tensor]:
+    """The states (k, width) before the tokens to be learned, and these tokens (k,)."""
+    places = [(i, p) for i, row in enumerate(rows) for p in range(row.said, row.until)]
+    before = torch.stack([states.at(i, p - 1) for i, p in places])
+    return before, torch.stack([rows[i].prompt.ids[p] for i, p in places]).to(before.device)
 
 
 def part_of(name: str) -> Trained:

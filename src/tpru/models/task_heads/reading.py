@@ -79,19 +79,17 @@ class GroundingBook:
         return self._known[item.item_id]
 
 
-def frames_of(states: States, rows: list[int], items: list[GroundingItem], eyes: Eyes, image: int) -> Frames:
-    """Frames of the clips in ``rows``: the mean of the vision tower's features beside that of the states.
+def frames_of(states: States, items: list[GroundingItem], eyes: Eyes, image: int) -> Frames:
+    """Frames of clips: the mean of the vision tower's features beside that of the states.
 
     Args:
-        states: of all prompts of the batch.
-        rows: which of them are clips.
-        items: of these rows.
+        states: of their prompts.
+        items: the clips, in the same order.
         eyes: that have seen their pictures.
         image: the number of the picture token.
     """
     features = []
-    for row in rows:
-        prompt = states.prompts[row]
+    for row, prompt in enumerate(states.prompts):
         own = states.hidden[row, states.hidden.shape[1] - len(prompt.ids) :]
         seen = [eyes.features(f) for f in prompt.pictures]
         read = own[(prompt.ids == image).to(own.device)].split([len(s) for s in seen])
