@@ -1,7 +1,7 @@
 """Dense items of one simulated trajectory: the simulator knows every box, mask and moment."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,7 +11,7 @@ from PIL import Image
 
 from tpru.config.tpo_schema import SimulatedGrounding
 from tpru.grounding.moments import ask
-from tpru.grounding.records import GroundingItem, GroundingTask, Region, Side
+from tpru.grounding.records import BoxShares, GroundingItem, GroundingTask, Region, Side
 from tpru.grounding.statements import area
 from tpru.randomness import generator
 from tpru.records import FrameState, Thing, Trajectory
@@ -23,7 +23,16 @@ MOST_SHARE = 0.6
 LEAST_SEEN = 0.3
 # Boxes with a larger overlap are one place.
 SAME_PLACE = 0.5
+# Of the regions of a film, the share that may be where things of their name usually are, which is known of
+# names that so many films have.
+MOST_USUAL = 0.2
+LEAST_FILMS = 2
+# How often frames are drawn for each mask item; how much chance weighs against standing still.
+TRIES = 6
+SPREAD = 0.3
 POINTED_AT = "the thing in the box"
+
+Places = dict[tuple[str, str], BoxShares]  # by scenario and name
 
 
 @dataclass(frozen=True)
@@ -49,13 +58,23 @@ class Film:
         return [np.asarray(Image.open(io.BytesIO(state.labels))) for state in self.states]
 
 
-def dense_items(film: Film, side: Side, config: SimulatedGrounding, seed: int) -> list[GroundingItem]:
-    """All dense items of a film; the same for the same film, side, configuration and seed."""
+def dense_items(
+    film: Film, side: Side, config: SimulatedGrounding, usual: Places, seed: int
+) -> list[GroundingItem]:
+    """All dense items of a film; the same for the same arguments.
+
+    Args:
+        film: the trajectory.
+        side: of the split.
+        config: how many, and of what.
+        usual: where things of a name usually are (:func:`usual_places`), to ask for few of them there.
+        seed: of the experiment.
+    """
     names = (film.trajectory.trajectory_id, side)
     return [
         *temporal_items(film, side, config, generator(seed, "temporal", *names)),
-        *region_items(film, side, config, generator(seed, "region", *names)),
-        *mask_items(film, side, config, generator(seed, "mask", *names)),
+        *region_items(film, side, config, usual, generator(seed, "region", *names)),
+        *mask_items(film, side, config, usual, generator(seed, "mask", *names)),
     ]
 
 
@@ -81,12 +100,12 @@ def temporal_items(
 
 
 def region_items(
-    film: Film, side: Side, config: SimulatedGrounding, rng: np.random.Generator
+    film: Film, side: Side, config: SimulatedGrounding, usual: Places, rng: np.random.Generator
 ) -> list[GroundingItem]:
     """One thing in one frame, asked by its name.
 
-    Things that are in many places over the trajectory come first, and no thing twice in one place: else its
-    name would tell where it is.
+    No thing is asked for twice in one place, and few where things of its name usually are: else the name would
+    tell where it is.
     """
     places: dict[str, list[tuple[int, Thing]]] = {}
     for frame in rng.permutation(film.shown).tolist():
@@ -97,46 +116,84 @@ def region_items(
     order = sorted(rng.permutation(list(places)).tolist(), key=lambda name: -len(places[name]))
     # In turn, each thing once before one is asked for again.
     turns = [(turn, *found) for name in order for turn, found in enumerate(places[name])]
-    chosen = sorted(turns, key=lambda entry: entry[0])[: config.per_trajectory["region"]]
+    turns.sort(key=lambda entry: entry[0])
+    count = config.per_trajectory["region"]
+    told = [_told(film, thing, usual) for _, _, thing in turns]
+    surprising = [entry for entry, known in zip(turns, told, strict=True) if not known]
+    expected = [entry for entry, known in zip(turns, told, strict=True) if known]
+    few = round(count * MOST_USUAL)
     return [
         _item(film, "region", number, side, config, thing.name, [frame], regions=(Region(0, thing.box),))
-        for number, (_, frame, thing) in enumerate(chosen)
+        for number, (_, frame, thing) in enumerate((surprising + expected[:few])[:count])
     ]
 
 
 def mask_items(
-    film: Film, side: Side, config: SimulatedGrounding, rng: np.random.Generator
+    film: Film, side: Side, config: SimulatedGrounding, usual: Places, rng: np.random.Generator
 ) -> list[GroundingItem]:
-    """One thing over frames of the whole trajectory, seen in the first of them; some are pointed at.
+    """One thing over frames of the trajectory, seen in the first and in half of them; some are pointed at.
 
-    Things that move or vanish come first.
+    Things that move come first; none is named where things of its name usually are.
     """
     items: list[GroundingItem] = []
     asked: set[str] = set()
     for _ in range(config.per_trajectory["mask"]):
-        parts = np.array_split(film.shown, min(config.mask_frames, max(len(film.shown), 1)))
-        frames = [int(rng.choice(part)) for part in parts if len(part)]
-        if len(frames) < min(2, config.mask_frames):
-            return items
-        tracked = rng.random() < config.tracked_share
-        candidates = [
-            thing
-            for thing in askable(film, frames[0], config.least_share, any_name=tracked)
-            if thing.name not in asked
-            and (tracked or all(thing.name in clear_names(film.states[f]) for f in frames))
-        ]
-        if not candidates:
-            continue
-        still = [_stillness(film, frames, thing) for thing in candidates]
-        draws = 0.3 * rng.random(len(still)) + still
-        thing = candidates[int(np.argmin(draws))]
-        asked.add(thing.name)
-        regions = tuple(_region(film, place, frame, thing.name) for place, frame in enumerate(frames))
-        query, start = (POINTED_AT, thing.box) if tracked else (thing.name, ())
-        items.append(
-            _item(film, "mask", len(items), side, config, query, frames, regions=regions, start=start)
-        )
+        tracked = bool(rng.random() < config.tracked_share)
+        draws = (_spread(film.shown, config.mask_frames, rng) for _ in range(TRIES))
+        tried = ((frames, _followed(film, frames, tracked, config, usual, rng)) for frames in draws)
+        for frames, things in tried:
+            fresh = [thing for thing in things if thing.name not in asked]
+            if fresh:
+                thing = fresh[0]
+                asked.add(thing.name)
+                regions = tuple(_region(film, place, frame, thing.name) for place, frame in enumerate(frames))
+                query, start = (POINTED_AT, thing.box) if tracked else (thing.name, ())
+                number = len(items)
+                items.append(
+                    _item(film, "mask", number, side, config, query, frames, regions=regions, start=start)
+                )
+                break
     return items
+
+
+def _followed(
+    film: Film,
+    frames: Sequence[int],
+    tracked: bool,
+    config: SimulatedGrounding,
+    usual: Places,
+    rng: np.random.Generator,
+) -> list[Thing]:
+    """Things of the first frame that can be followed through the others, rather those that move first."""
+    found: list[tuple[float, Thing]] = []
+    for thing in askable(film, frames[0], config.least_share, any_name=tracked) if frames else ():
+        boxes = [_named(film.states[frame], thing.name)[1] for frame in frames]
+        seen = [box for box in boxes if box]
+        clear = tracked or (
+            not _told(film, thing, usual)
+            and all(thing.name in clear_names(film.states[frame]) for frame in frames)
+        )
+        if clear and 2 * len(seen) >= len(frames):
+            still = float(np.mean([overlap(thing.box, box) for box in seen]))
+            found.append((still + SPREAD * rng.random(), thing))
+    return [thing for _, thing in sorted(found, key=lambda entry: entry[0])]
+
+
+def usual_places(films: Iterable[Film]) -> Places:
+    """Median box of every name that several films of a scenario show."""
+    boxes: dict[tuple[str, str], dict[str, list[BoxShares]]] = {}
+    for film in films:
+        t = film.trajectory
+        for frame in film.shown:
+            for thing in film.states[frame].things:
+                if thing.box:
+                    by_film = boxes.setdefault((t.scenario, thing.name), {})
+                    by_film.setdefault(t.trajectory_id, []).append(thing.box)
+    return {
+        key: tuple(np.median([box for own in by_film.values() for box in own], axis=0).tolist())
+        for key, by_film in boxes.items()
+        if len(by_film) >= LEAST_FILMS
+    }
 
 
 def askable(film: Film, frame: int, least_share: float, any_name: bool = False) -> list[Thing]:
@@ -167,7 +224,7 @@ def clear_names(state: FrameState) -> set[str]:
 
 def overlap(a: Sequence[float], b: Sequence[float]) -> float:
     """Intersection over union of two boxes; 0 where one is missing."""
-    if not len(a) or not len(b):
+    if not a or not b:
         return 0.0
     wide = min(a[2], b[2]) - max(a[0], b[0])
     tall = min(a[3], b[3]) - max(a[1], b[1])
@@ -175,23 +232,31 @@ def overlap(a: Sequence[float], b: Sequence[float]) -> float:
     return both / (area(a) + area(b) - both)
 
 
-def _named(state: FrameState, name: str) -> tuple[int, Thing] | None:
-    """Number among the labels, from 1, and the thing; None where the frame does not show it."""
-    return next(((k, t) for k, t in enumerate(state.things, 1) if t.name == name and t.box), None)
+def _told(film: Film, thing: Thing, usual: Places) -> bool:
+    """Whether a thing is where things of its name usually are."""
+    return overlap(thing.box, usual.get((film.trajectory.scenario, thing.name), ())) >= SAME_PLACE
 
 
-def _stillness(film: Film, frames: Sequence[int], thing: Thing) -> float:
-    """How much the boxes of the frames overlap that of the first one, on average."""
-    found = [_named(film.states[frame], thing.name) for frame in frames]
-    return float(np.mean([overlap(thing.box, one[1].box) if one else 0.0 for one in found]))
+def _spread(shown: Sequence[int], count: int, rng: np.random.Generator) -> list[int]:
+    """A first frame, and others spread over what comes behind it; none where there are too few."""
+    if len(shown) < count:
+        return []
+    first = int(rng.integers(len(shown) - count + 1))
+    parts = np.array_split(np.array(shown[first + 1 :]), max(count - 1, 1)) if count > 1 else []
+    return [shown[first], *(int(rng.choice(part)) for part in parts)]
+
+
+def _named(state: FrameState, name: str) -> tuple[int, BoxShares]:
+    """Number of a thing among the labels, from 1, and its box; empty where the frame does not show it."""
+    return next(((k, t.box) for k, t in enumerate(state.things, 1) if t.name == name and t.box), (0, ()))
 
 
 def _region(film: Film, place: int, frame: int, name: str) -> Region:
-    found = _named(film.states[frame], name)
-    if not found:
+    number, box = _named(film.states[frame], name)
+    if not box:
         return Region(place, ())
-    mask = np.where(film.labels[frame] == found[0], 255, 0).astype(np.uint8)
-    return Region(place, found[1].box, encode_png(Image.fromarray(mask)))
+    mask = np.where(film.labels[frame] == number, 255, 0).astype(np.uint8)
+    return Region(place, box, encode_png(Image.fromarray(mask)))
 
 
 def _item(
