@@ -23,16 +23,16 @@ MOST_SHARE = 0.6
 LEAST_SEEN = 0.3
 # Boxes with a larger overlap are one place.
 SAME_PLACE = 0.5
-# Of the regions of a film, the share that may be where things of their name usually are, which is known of
-# names that so many films have.
+# A thing is where its name tells if such things are there in this share of the other films, and of the regions
+# of a film at most this share may be so.
+USUAL = 0.25
 MOST_USUAL = 0.2
-LEAST_FILMS = 2
 # How often frames are drawn for each mask item; how much chance weighs against standing still.
 TRIES = 6
 SPREAD = 0.3
 POINTED_AT = "the thing in the box"
 
-Places = dict[tuple[str, str], BoxShares]  # by scenario and name
+Places = dict[tuple[str, str], dict[str, list[BoxShares]]]  # by scenario and name, then by film
 
 
 @dataclass(frozen=True)
@@ -180,20 +180,17 @@ def _followed(
 
 
 def usual_places(films: Iterable[Film]) -> Places:
-    """Median box of every name that several films of a scenario show."""
-    boxes: dict[tuple[str, str], dict[str, list[BoxShares]]] = {}
+    """The boxes of every name of a scenario in each film that shows such a thing, each place once."""
+    places: dict[tuple[str, str], dict[str, list[BoxShares]]] = {}
     for film in films:
-        t = film.trajectory
-        for frame in film.shown:
-            for thing in film.states[frame].things:
+        for state in film.states:
+            for thing in state.things:
                 if thing.box:
-                    by_film = boxes.setdefault((t.scenario, thing.name), {})
-                    by_film.setdefault(t.trajectory_id, []).append(thing.box)
-    return {
-        key: tuple(np.median([box for own in by_film.values() for box in own], axis=0).tolist())
-        for key, by_film in boxes.items()
-        if len(by_film) >= LEAST_FILMS
-    }
+                    by_film = places.setdefault((film.trajectory.scenario, thing.name), {})
+                    own = by_film.setdefault(film.trajectory.trajectory_id, [])
+                    if all(overlap(thing.box, box) < SAME_PLACE for box in own):
+                        own.append(thing.box)
+    return places
 
 
 def askable(film: Film, frame: int, least_share: float, any_name: bool = False) -> list[Thing]:
@@ -233,8 +230,11 @@ def overlap(a: Sequence[float], b: Sequence[float]) -> float:
 
 
 def _told(film: Film, thing: Thing, usual: Places) -> bool:
-    """Whether a thing is where things of its name usually are."""
-    return overlap(thing.box, usual.get((film.trajectory.scenario, thing.name), ())) >= SAME_PLACE
+    """Whether a thing is where those of its name are in many other films."""
+    by_film = usual.get((film.trajectory.scenario, thing.name), {})
+    others = [boxes for name, boxes in by_film.items() if name != film.trajectory.trajectory_id]
+    same = sum(any(overlap(thing.box, box) >= SAME_PLACE for box in boxes) for boxes in others)
+    return bool(others) and same >= USUAL * len(others)
 
 
 def _spread(shown: Sequence[int], count: int, rng: np.random.Generator) -> list[int]:
