@@ -29,6 +29,7 @@ from tpru.config.compose import (
     leaves,
     seeded_models,
     shard_numbers,
+    simulated_sources,
     unit_config,
     unit_names,
 )
@@ -87,6 +88,11 @@ class Plan:
     def sources(self) -> list[str]:
         """Names of the sources."""
         return list(self.config.sources)
+
+    @property
+    def simulated(self) -> list[str]:
+        """Names of the simulated sources."""
+        return simulated_sources(self.config)
 
     @property
     def models(self) -> list[str]:

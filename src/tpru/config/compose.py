@@ -25,7 +25,17 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 CONF = REPOSITORY / "conf"
 
 # Stages with a random choice in them; the others do not read the seed and do not rerun when it changes.
-SEEDED = ("describe", "synthesize", "sft", "pass_rates", "sft_continued", "grpo", "grpo_from_base", "report")
+SEEDED = (
+    "describe",
+    "synthesize",
+    "grounding",
+    "sft",
+    "pass_rates",
+    "sft_continued",
+    "grpo",
+    "grpo_from_base",
+    "report",
+)
 
 # Arms of training that are run only where they are evaluated.
 ARMS = ("sft_continued", "grpo_from_base")
@@ -114,6 +124,7 @@ def unit_names(config: Config) -> list[str]:
         "describe",
         "processor",
         "synthesize",
+        *(["grounding"] if config.tpo.variants else []),
         *(f"benchmark/{b}" for b in external_benchmarks(config)),
         "base_model",
         *(with_seed(unit, seed) for seed in (None, *config.seeds) for unit in seeded_units(config)),
@@ -148,6 +159,11 @@ def fetches(config: Config) -> dict[str, Fetch]:
     """What is fetched, by the name of its source or benchmark."""
     external = {name: b for name, b in config.benchmarks.items() if b.kind != "heldout"}
     return {name: given.fetch for name, given in {**config.sources, **external}.items() if given.fetch}
+
+
+def simulated_sources(config: Config) -> list[str]:
+    """Names of the sources whose states are known: the dense items of the others would have to be labelled."""
+    return [name for name, source in config.sources.items() if source.kind == "simulated"]
 
 
 def external_benchmarks(config: Config) -> list[str]:
@@ -185,6 +201,7 @@ def unit_config(config: Config, unit: str) -> dict[str, Any]:
         "describe": {"describe": whole["describe"], "sources": sources},
         "processor": {"processor": whole["processor"], "model": processor_part(model)},
         "synthesize": {"synthesize": whole["synthesize"], "sources": sources},
+        "grounding": {"grounding": whole["grounding"], "sources": sorted(simulated_sources(config))},
         "base_model": {"base_model": whole["base_model"], "model": model},
         "tiny_base": {"tiny_base": whole["tiny_base"]},
         "sft": {"sft": whole["sft"], "model": model},

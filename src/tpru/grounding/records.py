@@ -103,3 +103,18 @@ class GroundingPrediction:
     moments: tuple[ScoredMoment, ...] = ()
     regions: tuple[Region, ...] = ()
     saliency: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class ChatItem:
+    """A question about one or several pictures and its answer, both plain text; for training alone.
+
+    ``group`` is as in :class:`GroundingItem`; of the user's own file it is one for each conversation.
+    """
+
+    item_id: str
+    split: Side
+    group: str
+    frames: tuple[str, ...]
+    question: str
+    answer: str
