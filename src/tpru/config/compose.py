@@ -162,7 +162,7 @@ def fetches(config: Config) -> dict[str, Fetch]:
 
 
 def simulated_sources(config: Config) -> list[str]:
-    """Names of the sources whose states are known: the dense items of the others would have to be labelled."""
+    """Names of the sources whose states are known; nobody labelled the others."""
     return [name for name, source in config.sources.items() if source.kind == "simulated"]
 
 

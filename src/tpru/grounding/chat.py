@@ -10,8 +10,8 @@ import numpy as np
 
 from tpru.errors import CorruptMediaError, ManifestError
 from tpru.files import sha256_bytes
+from tpru.grounding.films import Film, clear_names
 from tpru.grounding.records import ChatItem
-from tpru.grounding.simulated import Film, clear_names
 from tpru.randomness import generator
 from tpru.records import FrameState
 from tpru.store import decode_image
@@ -34,7 +34,7 @@ class Talk:
 
 
 def film_chat(film: Film, count: int, seed: int) -> list[ChatItem]:
-    """Up to ``count`` questions about frames of a training trajectory: a thing's state, or how much is done."""
+    """Up to ``count`` questions about a training trajectory: a thing's state, or how much is done."""
     trajectory = film.trajectory
     rng = generator(seed, "chat", trajectory.trajectory_id)
     items: list[ChatItem] = []
@@ -66,7 +66,7 @@ def _about_a_thing(state: FrameState, rng: np.random.Generator) -> tuple[str, st
     if not things:
         return None
     thing = things[int(rng.integers(len(things)))]
-    return f"What is the state of {thing.name}?", thing.state
+    return f"What is the state of {thing.name}?", thing.state.replace("shown: ", "shows ")
 
 
 def _about_progress(goal: str, progress: float) -> tuple[str, str]:

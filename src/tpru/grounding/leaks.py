@@ -1,7 +1,7 @@
 """The leak check of the dense items: nothing of a test side is on a training side.
 
-It reads the finished items and looks at what they show, and shares nothing with the code that chose them except
-the measure of how different two pictures look. Synthesized items are held against each other by their own stage.
+It reads the finished items and looks at what they show, and shares nothing with the code that chose them but
+the measure of how different two pictures look. ``synthesize`` holds its own items against each other.
 """
 
 from collections.abc import Iterable, Mapping
@@ -39,7 +39,8 @@ def dense_leaks(
         looks: the signature of every picture that any of these shows.
         below: pictures with a smaller share of changed cells are near-duplicates.
     """
-    own = [(i.split, i.item_id, i.group, i.frames) for i in (*dense, *chat)]
+    own = [(i.split, i.item_id, i.group, i.frames) for i in dense]
+    own += [(i.split, i.item_id, i.group, i.frames) for i in chat]
     theirs = [("test" if i.split == "test" else "train", i.item_id, i.group, i.shown) for i in synthesized]
     train, test = (_holding(entry[1:] for entry in own if entry[0] == side) for side in ("train", "test"))
     others = [_holding(entry[1:] for entry in theirs if entry[0] == side) for side in ("train", "test")]

@@ -44,8 +44,8 @@ def ask(
 ) -> list[Asked]:
     """Up to ``count`` different queries, half of them step texts and half states.
 
-    Where in its clip a moment is to begin is drawn first, evenly, and then a query and a clip of a length that
-    is drawn evenly, too: texts that come late in a trajectory are late in few clips.
+    Where in its clip a moment is to begin is drawn first, evenly, then a length of the clip, evenly too, and
+    then a query and a clip that fit: texts that come late in a trajectory are late in few clips.
 
     Args:
         trajectory: gives the step texts.
@@ -111,7 +111,7 @@ def runs_of(truth: Sequence[bool | None]) -> tuple[tuple[int, int], ...]:
 
 
 def step_truths(trajectory: Trajectory, frames: int) -> dict[str, Truth]:
-    """By step text, the frames that show its result until the next step; what is there at first is no step."""
+    """By step text, the frames that show its result until the next step; the start is no step."""
     steps = [*trajectory.steps]
     ends = [*(step.frame for step in steps[1:]), frames]
     found: dict[str, list[bool | None]] = {}

@@ -4,13 +4,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-import numpy as np
-
+from tpru.grounding.films import Film
 from tpru.grounding.records import GROUNDING_TASKS, GroundingItem, Side
-from tpru.grounding.simulated import Film
 from tpru.randomness import generator
 from tpru.records import Item
-from tpru.trajectories.signature import Signature, alike
+from tpru.trajectories.signature import Signature, near_duplicates
 
 
 def side_of_groups(items: Iterable[Item]) -> dict[str, Side]:
@@ -29,11 +27,9 @@ def seen_in(
         looks: the signature of each.
         below: pictures with a smaller share of changed cells look alike.
     """
-    others = set(others)
-    if not others:
-        return set()
-    many = np.stack([looks[other] for other in sorted(others)])
-    return {p for p in set(pictures) if p in others or bool(alike(many, looks[p], below).any())}
+    mine, theirs = sorted(set(pictures)), sorted(set(others))
+    pairs = near_duplicates([looks[f] for f in mine], [looks[f] for f in theirs], below)
+    return {mine[i] for i, _ in pairs} | (set(mine) & set(theirs))
 
 
 def without(film: Film, pictures: set[str]) -> Film:

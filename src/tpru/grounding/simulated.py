@@ -1,61 +1,27 @@
 """Dense items of one simulated trajectory: the simulator knows every box, mask and moment."""
 
-import io
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from tpru.config.tpo_schema import SimulatedGrounding
+from tpru.grounding.films import SAME_PLACE, Film, Places, askable, clear_names, named, overlap, page, told
 from tpru.grounding.moments import ask
-from tpru.grounding.records import BoxShares, GroundingItem, GroundingTask, Region, Side
-from tpru.grounding.statements import area
+from tpru.grounding.records import GroundingItem, GroundingTask, Region, Side
 from tpru.randomness import generator
-from tpru.records import FrameState, Thing, Trajectory
+from tpru.records import Thing
 from tpru.store import encode_png
 
-# What fills more of the picture than this has no place in it.
-MOST_SHARE = 0.6
-# A thing of which less than this share of its box is seen is covered or a thin rest.
-LEAST_SEEN = 0.3
-# Boxes with a larger overlap are one place.
-SAME_PLACE = 0.5
-# A thing is where its name tells if such things are there in this share of the other films, and of the regions
-# of a film at most this share may be so.
-USUAL = 0.25
-MOST_USUAL = 0.2
+# Of the regions of a film, at most this share may be where their names tell.
+MOST_USUAL = 0.34
+# Of one frame, so many regions come before those of other frames.
+MOST_OF_A_FRAME = 2
 # How often frames are drawn for each mask item; how much chance weighs against standing still.
 TRIES = 6
 SPREAD = 0.3
 POINTED_AT = "the thing in the box"
-
-Places = dict[tuple[str, str], dict[str, list[BoxShares]]]  # by scenario and name, then by film
-
-
-@dataclass(frozen=True)
-class Film:
-    """A simulated trajectory: what is known of every frame, and the frame ids of their pictures.
-
-    ``hidden`` are frames that no item may show.
-    """
-
-    trajectory: Trajectory
-    states: tuple[FrameState, ...]
-    frames: tuple[str, ...]
-    hidden: frozenset[int] = frozenset()
-
-    @cached_property
-    def shown(self) -> list[int]:
-        """The frames that items may show."""
-        return [frame for frame in range(len(self.states)) if frame not in self.hidden]
-
-    @cached_property
-    def labels(self) -> list[NDArray[np.uint8]]:
-        """By frame, the number of the thing that each pixel shows: uint8 of (side, side)."""
-        return [np.asarray(Image.open(io.BytesIO(state.labels))) for state in self.states]
 
 
 def dense_items(
@@ -104,8 +70,8 @@ def region_items(
 ) -> list[GroundingItem]:
     """One thing in one frame, asked by its name.
 
-    No thing is asked for twice in one place, and few where things of its name usually are: else the name would
-    tell where it is.
+    No thing is asked for twice in one place, and few where things of its name usually are: else the name
+    would tell where it is.
     """
     places: dict[str, list[tuple[int, Thing]]] = {}
     for frame in rng.permutation(film.shown).tolist():
@@ -118,13 +84,20 @@ def region_items(
     turns = [(turn, *found) for name in order for turn, found in enumerate(places[name])]
     turns.sort(key=lambda entry: entry[0])
     count = config.per_trajectory["region"]
-    told = [_told(film, thing, usual) for _, _, thing in turns]
-    surprising = [entry for entry, known in zip(turns, told, strict=True) if not known]
-    expected = [entry for entry, known in zip(turns, told, strict=True) if known]
-    few = round(count * MOST_USUAL)
+    known = {(frame, thing.name) for _, frame, thing in turns if told(film, thing, usual)}
+    surprising = [entry for entry in turns if (entry[1], entry[2].name) not in known]
+    expected = [entry for entry in turns if (entry[1], entry[2].name) in known]
+    per_frame: Counter[int] = Counter()
+    first: list[tuple[int, int, Thing]] = []
+    for entry in surprising:
+        per_frame[entry[1]] += 1
+        if per_frame[entry[1]] <= MOST_OF_A_FRAME:
+            first.append(entry)
+    rest = [entry for entry in surprising if entry not in first]
+    chosen = (first[:count] + expected[: round(count * MOST_USUAL)] + rest)[:count]
     return [
         _item(film, "region", number, side, config, thing.name, [frame], regions=(Region(0, thing.box),))
-        for number, (_, frame, thing) in enumerate((surprising + expected[:few])[:count])
+        for number, (_, frame, thing) in enumerate(chosen)
     ]
 
 
@@ -139,7 +112,7 @@ def mask_items(
     asked: set[str] = set()
     for _ in range(config.per_trajectory["mask"]):
         tracked = bool(rng.random() < config.tracked_share)
-        draws = (_spread(film.shown, config.mask_frames, rng) for _ in range(TRIES))
+        draws = (_spread(film, config.mask_frames, rng) for _ in range(TRIES))
         tried = ((frames, _followed(film, frames, tracked, config, usual, rng)) for frames in draws)
         for frames, things in tried:
             fresh = [thing for thing in things if thing.name not in asked]
@@ -167,10 +140,10 @@ def _followed(
     """Things of the first frame that can be followed through the others, rather those that move first."""
     found: list[tuple[float, Thing]] = []
     for thing in askable(film, frames[0], config.least_share, any_name=tracked) if frames else ():
-        boxes = [_named(film.states[frame], thing.name)[1] for frame in frames]
+        boxes = [named(film.states[frame], thing.name)[1] for frame in frames]
         seen = [box for box in boxes if box]
         clear = tracked or (
-            not _told(film, thing, usual)
+            not told(film, thing, usual)
             and all(thing.name in clear_names(film.states[frame]) for frame in frames)
         )
         if clear and 2 * len(seen) >= len(frames):
@@ -179,83 +152,29 @@ def _followed(
     return [thing for _, thing in sorted(found, key=lambda entry: entry[0])]
 
 
-def usual_places(films: Iterable[Film]) -> Places:
-    """The boxes of every name of a scenario in each film that shows such a thing, each place once."""
-    places: dict[tuple[str, str], dict[str, list[BoxShares]]] = {}
-    for film in films:
-        for state in film.states:
-            for thing in state.things:
-                if thing.box:
-                    by_film = places.setdefault((film.trajectory.scenario, thing.name), {})
-                    own = by_film.setdefault(film.trajectory.trajectory_id, [])
-                    if all(overlap(thing.box, box) < SAME_PLACE for box in own):
-                        own.append(thing.box)
-    return places
+def _spread(film: Film, count: int, rng: np.random.Generator) -> list[int]:
+    """A first frame, and up to ``count - 1`` others spread over what comes behind it; empty without those.
 
-
-def askable(film: Film, frame: int, least_share: float, any_name: bool = False) -> list[Thing]:
-    """The things of a frame that can be asked for: large enough, plainly seen, with a name of their own."""
-    state, clear = film.states[frame], clear_names(film.states[frame])
-    found = []
-    for number, thing in enumerate(state.things, 1):
-        if least_share <= area(thing.box) <= MOST_SHARE and (any_name or thing.name in clear):
-            labels = film.labels[frame]
-            if (labels == number).mean() >= LEAST_SEEN * area(thing.box):
-                found.append(thing)
-    return found
-
-
-def clear_names(state: FrameState) -> set[str]:
-    """Names that fit one thing of a frame alone.
-
-    "the red brick" also fits "the red brick on level one", and a name that two things have fits both.
+    All are of one stretch in which a name means the same thing.
     """
-    names = [thing.name for thing in state.things]
-    words = [set(name.split()) - {"the"} for name in names]
-    return {
-        name
-        for place, name in enumerate(names)
-        if not any(words[place] <= other for k, other in enumerate(words) if k != place)
+    pages = [page(state) for state in film.states]
+    behind = {
+        frame: [g for g in film.shown if g > frame and len(set(pages[frame : g + 1])) == 1]
+        for frame in film.shown
     }
-
-
-def overlap(a: Sequence[float], b: Sequence[float]) -> float:
-    """Intersection over union of two boxes; 0 where one is missing."""
-    if not a or not b:
-        return 0.0
-    wide = min(a[2], b[2]) - max(a[0], b[0])
-    tall = min(a[3], b[3]) - max(a[1], b[1])
-    both = max(wide, 0.0) * max(tall, 0.0)
-    return both / (area(a) + area(b) - both)
-
-
-def _told(film: Film, thing: Thing, usual: Places) -> bool:
-    """Whether a thing is where those of its name are in many other films."""
-    by_film = usual.get((film.trajectory.scenario, thing.name), {})
-    others = [boxes for name, boxes in by_film.items() if name != film.trajectory.trajectory_id]
-    same = sum(any(overlap(thing.box, box) >= SAME_PLACE for box in boxes) for boxes in others)
-    return bool(others) and same >= USUAL * len(others)
-
-
-def _spread(shown: Sequence[int], count: int, rng: np.random.Generator) -> list[int]:
-    """A first frame, and others spread over what comes behind it; none where there are too few."""
-    if len(shown) < count:
+    most = min(count - 1, max(map(len, behind.values()), default=0))
+    if most < min(count - 1, 1):
         return []
-    first = int(rng.integers(len(shown) - count + 1))
-    parts = np.array_split(np.array(shown[first + 1 :]), max(count - 1, 1)) if count > 1 else []
-    return [shown[first], *(int(rng.choice(part)) for part in parts)]
-
-
-def _named(state: FrameState, name: str) -> tuple[int, BoxShares]:
-    """Number of a thing among the labels, from 1, and its box; empty where the frame does not show it."""
-    return next(((k, t.box) for k, t in enumerate(state.things, 1) if t.name == name and t.box), (0, ()))
+    first = int(rng.choice([frame for frame, later in behind.items() if len(later) >= most]))
+    parts = np.array_split(np.array(behind[first]), most) if most else []
+    return [first, *(int(rng.choice(part)) for part in parts)]
 
 
 def _region(film: Film, place: int, frame: int, name: str) -> Region:
-    number, box = _named(film.states[frame], name)
+    number, box = named(film.states[frame], name)
     if not box:
         return Region(place, ())
-    mask = np.where(film.labels[frame] == number, 255, 0).astype(np.uint8)
+    mask = np.where(film.seen(frame, number), 255, 0).astype(np.uint8)
     return Region(place, box, encode_png(Image.fromarray(mask)))
 
 

@@ -45,7 +45,7 @@ def between(states: Sequence[FrameState]) -> list[Statements]:
     for place, state in enumerate(states):
         seen = {thing.name for thing in state.things if thing.box}
         holding = [(a, b) for a, b in pairs if first[a] <= place < first[b]]
-        said.append({f"the work with {a} but without {b}": a in seen for a, b in holding})
+        said.append({f"the model with {a} but without {b}": a in seen for a, b in holding})
     return said
 
 

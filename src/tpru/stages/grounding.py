@@ -1,13 +1,13 @@
-"""Simulated trajectories and public datasets -> dense items (``grounding.parquet``), their pictures, and chat.
+"""Simulated trajectories and public datasets -> dense items (``grounding.parquet``), pictures, and chat.
 
     python -m tpru.stages.grounding experiment=tpo
 
-Every group is on the side that ``synthesize`` gave it. The build fails when anything of a test side, of the dense
-items or of the synthesized ones, is also on the other training side.
+Every group is on the side that ``synthesize`` gave it. The build fails when anything of a test side, of dense
+or of synthesized items, is trained on.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -17,10 +17,11 @@ from tpru.config.tpo_schema import GroundingConfig
 from tpru.errors import EmptySourceError
 from tpru.files import sha256_bytes, write_json
 from tpru.grounding.chat import film_chat, read_chat
+from tpru.grounding.films import Film, usual_places
 from tpru.grounding.leaks import dense_leaks, refuse_dense_leaks
 from tpru.grounding.records import ChatItem, Clip, GroundingItem, Side
 from tpru.grounding.sides import at_most, seen_in, side_of_groups, without
-from tpru.grounding.simulated import Film, dense_items, usual_places
+from tpru.grounding.simulated import dense_items
 from tpru.records import SPLITS
 from tpru.run import Run, say, stage
 from tpru.runtime import progress
@@ -96,14 +97,16 @@ def main(run: Run) -> None:
         for one in synthesized:
             asked["test" if one.split == "test" else "train"].update(one.shown)
 
-        items = side_items(run, config, gathered, "train", asked["test"])
-        chat = chat_items(run, config, gathered, asked["test"])
-        trained = {f for i in (*items, *chat) for f in i.frames} | asked["train"]
-        items += side_items(run, config, gathered, "test", trained)
+        hide(gathered, "train", asked["test"], config.near_duplicate_change)
+        items = side_items(run, config, gathered, "train")
+        chat = gathered.chat if config.chat else chat_items(run, config, gathered)
+        trained = _shown(items) | _shown(chat) | asked["train"]
+        hide(gathered, "test", trained, config.near_duplicate_change)
+        items += side_items(run, config, gathered, "test")
         refuse_empty(items)
 
         leaks = dense_leaks(items, chat, synthesized, looks, config.near_duplicate_change)
-        shown = {f for i in (*items, *chat) for f in i.frames}
+        shown = _shown(items) | _shown(chat)
         checked = {"items": len(items), "chat": len(chat), "pictures": len(shown)}
         write_json(run.output("leak_check.json"), checked | {"leaks": [vars(leak) for leak in leaks]})
         refuse_dense_leaks(leaks)
@@ -125,44 +128,50 @@ def main(run: Run) -> None:
     say(f"left out: {run.counts['dropped']}")
 
 
-def side_items(
-    run: Run, config: GroundingConfig, gathered: Gathered, side: Side, other: set[str]
-) -> list[GroundingItem]:
-    """The items of a side, none of which shows a picture that is or looks like one of the other side."""
+def hide(gathered: Gathered, side: Side, other: set[str], below: float) -> None:
+    """Take from a side, and from chat, the pictures that are or look like one of the other side.
+
+    Films go on without these frames; items of public datasets and chat that show one are left out.
+    """
     films, public, left_out = gathered.films[side], gathered.public[side], gathered.left_out
-    own = {f for film in films for f in film.frames} | {f for item in public for f in item.frames}
-    alike = seen_in(own, other, gathered.looks, config.near_duplicate_change)
-    films = [without(film, alike) for film in films]
-    for film in films:
+    chat = gathered.chat if side == "train" else []
+    own = _shown(public) | _shown(chat) | {f for film in films for f in film.frames}
+    alike = seen_in(own, other, gathered.looks, below)
+    gathered.films[side] = [without(film, alike) for film in films]
+    for film in gathered.films[side]:
         left_out[f"{side}_{film.trajectory.scenario}_frame_of_other_side"] += len(film.hidden)
+    gathered.public[side] = [item for item in public if alike.isdisjoint(item.frames)]
+    for item in public:
+        left_out[f"{side}_{item.dataset}_item_of_other_side"] += not alike.isdisjoint(item.frames)
+    if side == "train":
+        gathered.chat = [item for item in chat if alike.isdisjoint(item.frames)]
+        left_out["chat_of_other_side"] += len(chat) - len(gathered.chat)
+
+
+def _shown(items: Sequence[GroundingItem] | Sequence[ChatItem]) -> set[str]:
+    return {frame for item in items for frame in item.frames}
+
+
+def side_items(run: Run, config: GroundingConfig, gathered: Gathered, side: Side) -> list[GroundingItem]:
+    """The items of a side, of films and of public datasets, at most as many as configured."""
+    films = gathered.films[side]
     usual = usual_places(gathered.films["train"])
     made = [
         item
         for film in progress(films, f"{side} items", len(films))
         for item in dense_items(film, side, config.simulated, usual, run.seed)
     ]
-    for item in public:
-        if alike.isdisjoint(item.frames):
-            made.append(item)
-        else:
-            left_out[f"{side}_{item.dataset}_item_of_other_side"] += 1
+    made += gathered.public[side]
     most = config.max_train_items if side == "train" else config.max_test_items
     kept = at_most(made, most, run.seed, side)
-    left_out[f"{side}_item_over_most"] += len(made) - len(kept)
+    gathered.left_out[f"{side}_item_over_most"] += len(made) - len(kept)
     return kept
 
 
-def chat_items(run: Run, config: GroundingConfig, gathered: Gathered, tested: set[str]) -> list[ChatItem]:
-    """Chat about pictures that no test item of ``synthesize`` shows."""
-    films = gathered.films["train"]
-    own = {f for film in films for f in film.frames} | {f for item in gathered.chat for f in item.frames}
-    alike = seen_in(own, tested, gathered.looks, config.near_duplicate_change)
-    if not config.chat:
-        count = config.simulated.chat_per_trajectory
-        return [item for film in films for item in film_chat(without(film, alike), count, run.seed)]
-    kept = [item for item in gathered.chat if alike.isdisjoint(item.frames)]
-    gathered.left_out["chat_of_other_side"] += len(gathered.chat) - len(kept)
-    return kept
+def chat_items(run: Run, config: GroundingConfig, gathered: Gathered) -> list[ChatItem]:
+    """Questions about single frames of the training films."""
+    count = config.simulated.chat_per_trajectory
+    return [item for film in gathered.films["train"] for item in film_chat(film, count, run.seed)]
 
 
 def refuse_empty(items: list[GroundingItem]) -> None:
@@ -174,8 +183,8 @@ def refuse_empty(items: list[GroundingItem]) -> None:
     empty = [side for side in SIDES if not any(item.split == side for item in items)]
     if empty:
         raise EmptySourceError(
-            f"the side(s) {empty} hold no dense item: the experiment needs simulated sources with groups on both "
-            "sides, or grounding.datasets; see conf/grounding/default.yaml"
+            f"the side(s) {empty} hold no dense item: the experiment needs simulated sources with groups on "
+            "both sides, or grounding.datasets; see conf/grounding/default.yaml"
         )
 
 
