@@ -99,7 +99,8 @@ def named(state: FrameState, name: str) -> tuple[int, BoxShares]:
 
 def page(state: FrameState) -> tuple[str, ...]:
     """What is open on a phone: the first row of another page, or of a dialog, is another row."""
-    return tuple(t.state for t in state.things if t.name in ("the screen", "the dialog", "the keyboard"))
+    fixed = ("the screen", "the dialog", "the keyboard", "the message")
+    return tuple(thing.state for thing in state.things if thing.name in fixed)
 
 
 def usual_places(films: Iterable[Film]) -> Places:
