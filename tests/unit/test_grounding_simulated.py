@@ -80,7 +80,7 @@ def moving(n: int = 10, name: str = "t", still: bool = False) -> Film:
 
 
 @cache
-def real(scenario: Scenario, episodes: int = 4) -> tuple[Film, ...]:
+def real(scenario: Scenario, episodes: int = 3) -> tuple[Film, ...]:
     config = source(scenario=scenario, size=56, episodes=LevelCounts(L1=episodes, L2=0, L3=0), first_seed=40)
     made = (simulated._one(job) for job in simulated_jobs(scenario, config))
     return tuple(
@@ -135,8 +135,8 @@ def test_the_same_seed_gives_the_same_items_and_another_seed_others(scenario: Sc
 def test_every_scenario_gives_every_task(scenario: Scenario) -> None:
     films, usual = real(scenario), usual_places(real(scenario))
     found = Counter(i.task for f in films for i in dense_items(f, "train", CONFIG, usual, 0))
-    assert found["temporal"] == 4 * CONFIG.per_trajectory["temporal"]
-    assert found["region"] >= 3 * CONFIG.per_trajectory["region"]
+    assert found["temporal"] == 3 * CONFIG.per_trajectory["temporal"]
+    assert found["region"] >= 2 * CONFIG.per_trajectory["region"]
     assert found["mask"] >= 4
 
 
