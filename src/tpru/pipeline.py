@@ -32,6 +32,7 @@ from tpru.config.compose import (
     phase_before,
     seeded_models,
     shard_numbers,
+    simulated_sources,
     unit_config,
     unit_names,
 )
@@ -93,6 +94,11 @@ class Plan:
     def sources(self) -> list[str]:
         """Names of the sources."""
         return list(self.config.sources)
+
+    @property
+    def simulated(self) -> list[str]:
+        """Names of the simulated sources."""
+        return simulated_sources(self.config)
 
     @property
     def models(self) -> list[str]:

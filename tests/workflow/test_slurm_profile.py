@@ -83,6 +83,7 @@ GOLDEN = {
     "describe": [*CPU, "--cpus-per-task=1", "--mem=4000", "--time=60", WARNING],
     "benchmark": [*CPU, "--cpus-per-task=1", "--mem=8000", "--time=240", WARNING],
     "synthesize": [*CPU, "--cpus-per-task=4", "--mem=16000", "--time=240", WARNING],
+    "grounding": [*CPU, "--cpus-per-task=1", "--mem=16000", "--time=240", WARNING],
     "sft": [*GPU, "--cpus-per-task=8", "--mem=32000", "--time=1440", "--gres=gpu:1", WARNING],
     "sft_continued": [*GPU, "--cpus-per-task=8", "--mem=32000", "--time=1440", "--gres=gpu:1", WARNING],
     "pass_rates": [*GPU, "--cpus-per-task=8", "--mem=16000", "--time=480", "--gres=gpu:1", WARNING],
@@ -91,6 +92,9 @@ GOLDEN = {
     "evaluate": [*GPU, "--cpus-per-task=8", "--mem=16000", "--time=480", "--gres=gpu:1", WARNING],
     "report": [*CPU, "--cpus-per-task=1", "--mem=4000", "--time=60", WARNING],
 }
+
+
+TPO = "+tpo.variants.full={tasks:[mask],conversation:false,answers:heads,temporal_head:detr,region_loss:mse}"
 
 
 def check_golden(arguments: list[str]) -> str:
@@ -112,7 +116,7 @@ def test_the_exact_submission_of_every_rule(
 ) -> None:
     copy = finished.copy(tmp_path / "copy")
     arms, further = ["sft_continued", "grpo_from_base"], [with_seed(name, 1) for name in TRAININGS]
-    units = [*arms, *further, "pass_rates", "pass_rates_seed1", "benchmark/muirbench"]
+    units = [*arms, *further, "pass_rates", "pass_rates_seed1", "benchmark/muirbench", "grounding"]
     for unit in units:  # what smoke does without: any file will do
         shutil.copytree(finished.folder / "results/smoke/grpo", copy.folder / f"results/smoke/{unit}")
     outputs = shutil.copytree(copy.folder / "results", tmp_path / "outputs/results")
@@ -126,7 +130,7 @@ def test_the_exact_submission_of_every_rule(
     config = [
         "--config",
         "experiment=smoke",
-        f'overrides=["{models}","grpo.least_pass_rate=0.1","seeds=[1]",{more}]',
+        f'overrides=["{models}","grpo.least_pass_rate=0.1","seeds=[1]",{more},"{TPO}"]',
     ]
     copy.run(copy.snakemake("all", "--forceall", *OFTEN, *config, profile="slurm"))
     seen = [check_golden(arguments) for arguments in submitted(slurm)]

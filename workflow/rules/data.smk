@@ -129,3 +129,19 @@ rule synthesize:
     threads: 2
     shell:
         PLAN.command("synthesize")
+
+
+# Moments, boxes and masks for Task Preference Optimization; on the same side as the items of their groups.
+rule grounding:
+    input:
+        synthesize=PLAN.path("synthesize/run.json"),
+        download=expand(PLAN.path("download/{source}/run.json"), source=PLAN.simulated),
+    output:
+        PLAN.path("grounding/run.json"),
+    log:
+        PLAN.path("logs/grounding.log"),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    shell:
+        PLAN.command("grounding")

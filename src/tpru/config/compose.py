@@ -29,6 +29,7 @@ CONF = REPOSITORY / "conf"
 SEEDED = (
     "describe",
     "synthesize",
+    "grounding",
     "sft",
     "pass_rates",
     "sft_continued",
@@ -131,6 +132,7 @@ def unit_names(config: Config) -> list[str]:
         "describe",
         "processor",
         "synthesize",
+        *(["grounding"] if config.tpo.variants else []),
         *(f"benchmark/{b}" for b in external_benchmarks(config)),
         "base_model",
         *tpo_units(config),
@@ -189,6 +191,11 @@ def fetches(config: Config) -> dict[str, Fetch]:
     return {name: given.fetch for name, given in {**config.sources, **external}.items() if given.fetch}
 
 
+def simulated_sources(config: Config) -> list[str]:
+    """Names of the sources whose states are known; nobody labelled the others."""
+    return [name for name, source in config.sources.items() if source.kind == "simulated"]
+
+
 def external_benchmarks(config: Config) -> list[str]:
     """Names of the benchmarks whose items are read from their own files and not from the synthesis."""
     return [name for name, benchmark in config.benchmarks.items() if benchmark.kind != "heldout"]
@@ -224,6 +231,7 @@ def unit_config(config: Config, unit: str) -> dict[str, Any]:
         "describe": {"describe": whole["describe"], "sources": sources},
         "processor": {"processor": whole["processor"], "model": processor_part(model)},
         "synthesize": {"synthesize": whole["synthesize"], "sources": sources},
+        "grounding": {"grounding": whole["grounding"], "sources": sorted(simulated_sources(config))},
         "base_model": {"base_model": whole["base_model"], "model": model},
         "tiny_base": {"tiny_base": whole["tiny_base"]},
         "sft": {"sft": whole["sft"], "model": model},

@@ -20,6 +20,7 @@ class SimulatedGrounding(Strict):
     """What is asked about each simulated trajectory."""
 
     per_trajectory: dict[GroundingTask, Count]
+    chat_per_trajectory: Count
     clip_frames: Annotated[int, Field(ge=2, le=64)]
     mask_frames: Annotated[int, Field(ge=1, le=64)]
     seconds_per_frame: Rate
@@ -39,6 +40,7 @@ class GroundingConfig(Strict):
     version: Positive
     simulated: SimulatedGrounding
     datasets: dict[Name, GroundingDataset]
+    chat: str
     max_train_items: Count
     max_test_items: Count
     near_duplicate_change: Share
@@ -164,7 +166,6 @@ class TpoConfig(TpoTraining):
 
     variants: dict[Name, TpoVariant]
     phases: dict[Phase, TpoPhase]
-    chat: str
     evaluation_batch: Positive
 
     @model_validator(mode="after")

@@ -109,7 +109,10 @@ class GroundingPrediction:
 
 @dataclass(frozen=True)
 class ChatItem:
-    """A question about pictures and its answer in words: what keeps a model able to talk."""
+    """A question about one or several pictures and its answer, both plain text; for training alone.
+
+    ``group`` is as in :class:`GroundingItem`; of the user's own file it is one for each conversation.
+    """
 
     item_id: str
     split: Side
