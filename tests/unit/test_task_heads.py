@@ -55,8 +55,8 @@ TASKS: list[GroundingTask] = list(GROUNDING_TASKS)
 
 
 @cache
-def training() -> TpoTraining:
-    values = compose("demo", []).tpo.model_dump()
+def training(method: str = "lora") -> TpoTraining:
+    values = {**compose("demo", []).tpo.model_dump(), "method": method}
     return TpoTraining(**{key: values[key] for key in TpoTraining.model_fields})
 
 
@@ -86,10 +86,14 @@ def heads(kind: str = "detr") -> TaskHeads:
     )
 
 
-def taught(rates: dict[Trained, float], asked: list[GroundingTask] = TASKS) -> tuple[TaskModel, RowBook]:
+def taught(
+    rates: dict[Trained, float], asked: list[GroundingTask] = TASKS, method: str = "lora"
+) -> tuple[TaskModel, RowBook]:
     torch.manual_seed(0)
     model = plain()
-    language = get_peft_model(model, adapter_config(training(), model, processor()))
+    language = get_peft_model(model, adapter_config(training(method), model, processor()))
+    if method == "full":
+        model.model.language_model.layers.requires_grad_(True)
     if rates["vision"] > 0:
         model.model.visual.requires_grad_(True)
     eyes = Eyes(model, processor(), dense.picture, frozen=rates["vision"] == 0.0)
@@ -390,6 +394,19 @@ def test_in_the_first_phase_no_head_is_asked() -> None:
     phase = compose("demo", []).tpo.phases["assignment"]
     found = gradients(dict(phase.learning_rates), LESSONS[:3], asked=[])
     assert set(found) == {"language", "tokens"}
+
+
+@pytest.mark.parametrize("lesson", [0, 1, 2])
+def test_without_adapters_all_language_layers_learn_and_the_new_rows(lesson: int) -> None:
+    model, book = taught(ALL, method="full")
+    model([book.row(LESSONS[lesson])])["loss"].backward()
+    for name, weight in model.named_parameters():
+        learns = ".layers." in name and "language_model" in name or "trainable_tokens_delta" in name
+        assert weight.requires_grad == (learns or name.startswith("heads.")), name
+        if learns:
+            assert weight.grad is not None and weight.grad.abs().max() > 0, name
+    merged = model.language.merge_and_unload()
+    assert merged.get_input_embeddings().weight is merged.get_output_embeddings().weight
 
 
 def test_what_has_no_learning_rate_gets_no_gradient() -> None:

@@ -133,6 +133,7 @@ class TpoTraining(Strict):
     """What all phases share."""
 
     version: Positive
+    method: Literal["lora", "full"]
     lora: LoraSettings
     losses: TpoLosses
     moment_queries: Positive

@@ -53,7 +53,8 @@ def main(run: Run) -> None:
         FrameStore(frames),
     )
     run.output("log.jsonl")
-    run.tracker.artifact(run.folder / "adapter")
+    if config.method == "lora":
+        run.tracker.artifact(run.folder / "adapter")
     run.tracker.artifact(run.folder / "log.jsonl")
 
 

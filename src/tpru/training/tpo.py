@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 from datasets import Dataset
-from peft import LoraConfig, get_peft_model
+from peft import LoraConfig, PeftConfig, TrainableTokensConfig, get_peft_model
 from torch import Tensor
 from torch.utils.data import Sampler, SequentialSampler
 from transformers import Trainer, TrainingArguments
@@ -111,7 +111,7 @@ def run_tpo(
 ) -> None:
     """Train one phase from the weights of the one before; continues from a complete checkpoint.
 
-    Writes ``adapter`` (PEFT, the rows of the task tokens included), ``merged`` (an ordinary Qwen2.5-VL with
+    Writes ``adapter`` (with LoRA: PEFT, the rows of the task tokens included), ``merged`` (an ordinary Qwen2.5-VL with
     its processor) and ``heads`` (:class:`TaskHeads`).
 
     Args:
@@ -136,6 +136,8 @@ def run_tpo(
     add_task_tokens(model, processor)
     # From here on learns what train_at says.
     language: Any = get_peft_model(model, adapter_config(config, model, processor))
+    if config.method == "full":
+        model.model.language_model.layers.requires_grad_(True)
     if settings.learning_rates["vision"] > 0.0:
         model.model.visual.requires_grad_(True)
     language.to(device())
@@ -179,9 +181,10 @@ def run_tpo(
     train(run, trainer, resume)
     run.metrics["updates"] = float(trainer.state.global_step)
     if not rank():
-        with written_whole(run.output("adapter")) as temporary:
-            language.save_pretrained(temporary)
-        run.metrics["adapter_norm"] = adapter_norm(language)
+        if config.method == "lora":
+            with written_whole(run.output("adapter")) as temporary:
+                language.save_pretrained(temporary)
+            run.metrics["adapter_norm"] = adapter_norm(language)
         with written_whole(run.output("heads")) as temporary:
             heads.save_pretrained(temporary)
         merged = language.merge_and_unload(safe_merge=True)
@@ -191,18 +194,19 @@ def run_tpo(
     barrier()
 
 
-def adapter_config(config: TpoTraining, model: Any, processor: Any) -> LoraConfig:
-    """LoRA on the language layers, and the rows of the task tokens in embedding and output."""
+def adapter_config(config: TpoTraining, model: Any, processor: Any) -> PeftConfig:
+    """The rows of the task tokens in embedding and output, and with ``lora`` adapters on the language layers."""
     rows = processor.tokenizer.convert_tokens_to_ids(list(TASK_TOKENS))
-    tables: dict[str, list[int]] = {"embed_tokens": rows}
-    if model.get_output_embeddings().weight is not model.get_input_embeddings().weight:
-        tables["lm_head"] = rows
+    tied = model.get_output_embeddings().weight is model.get_input_embeddings().weight
+    tables = ["embed_tokens"] if tied else ["embed_tokens", "lm_head"]
+    if config.method == "full":
+        return TrainableTokensConfig(token_indices=rows, target_modules=tables, task_type="CAUSAL_LM")
     return LoraConfig(
         r=config.lora.r,
         lora_alpha=config.lora.alpha,
         lora_dropout=config.lora.dropout,
         target_modules=language_layers(config.lora.target),
-        trainable_token_indices=tables,
+        trainable_token_indices=dict.fromkeys(tables, rows),
         task_type="CAUSAL_LM",
     )
 
