@@ -9,11 +9,14 @@ import stat
 import subprocess
 import time
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from tests.conftest import REPOSITORY, Workspace
-from tpru.config.compose import TRAININGS, compose, unit_names
+from tpru.config.compose import ARMS, TRAININGS, compose, unit_names
+from tpru.config.schema import ModelName
+from tpru.config.tpo_schema import PHASES
 from tpru.seeds import stage_of, with_seed
 
 SBATCH = """#!/usr/bin/env python3
@@ -84,17 +87,22 @@ GOLDEN = {
     "benchmark": [*CPU, "--cpus-per-task=1", "--mem=8000", "--time=240", WARNING],
     "synthesize": [*CPU, "--cpus-per-task=4", "--mem=16000", "--time=240", WARNING],
     "grounding": [*CPU, "--cpus-per-task=1", "--mem=16000", "--time=240", WARNING],
+    "segmenter": [*GPU, "--cpus-per-task=8", "--mem=16000", "--time=60", "--gres=gpu:1", WARNING],
     "sft": [*GPU, "--cpus-per-task=8", "--mem=32000", "--time=1440", "--gres=gpu:1", WARNING],
     "sft_continued": [*GPU, "--cpus-per-task=8", "--mem=32000", "--time=1440", "--gres=gpu:1", WARNING],
     "pass_rates": [*GPU, "--cpus-per-task=8", "--mem=16000", "--time=480", "--gres=gpu:1", WARNING],
     "grpo": [*GPU, "--cpus-per-task=8", "--mem=32000", "--time=2880", "--gres=gpu:1", WARNING],
     "grpo_from_base": [*GPU, "--cpus-per-task=8", "--mem=32000", "--time=2880", "--gres=gpu:1", WARNING],
+    "tpo": [*GPU, "--cpus-per-task=8", "--mem=32000", "--time=2880", "--gres=gpu:1", WARNING],
+    "sft_from_tpo": [*GPU, "--cpus-per-task=8", "--mem=32000", "--time=1440", "--gres=gpu:1", WARNING],
+    "grpo_from_tpo": [*GPU, "--cpus-per-task=8", "--mem=32000", "--time=2880", "--gres=gpu:1", WARNING],
     "evaluate": [*GPU, "--cpus-per-task=8", "--mem=16000", "--time=480", "--gres=gpu:1", WARNING],
+    "evaluate_heads": [*GPU, "--cpus-per-task=8", "--mem=16000", "--time=480", "--gres=gpu:1", WARNING],
     "report": [*CPU, "--cpus-per-task=1", "--mem=4000", "--time=60", WARNING],
 }
 
 
-TPO = "+tpo.variants.full={tasks:[mask],conversation:false,answers:heads,temporal_head:detr,region_loss:mse}"
+TPO = "+tpo.variants.full={tasks:[mask],conversation:true,answers:heads,temporal_head:detr,region_loss:mse}"
 
 
 def check_golden(arguments: list[str]) -> str:
@@ -115,17 +123,18 @@ def test_the_exact_submission_of_every_rule(
     finished: Workspace, slurm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copy = finished.copy(tmp_path / "copy")
-    arms, further = ["sft_continued", "grpo_from_base"], [with_seed(name, 1) for name in TRAININGS]
-    units = [*arms, *further, "pass_rates", "pass_rates_seed1", "benchmark/muirbench", "grounding"]
+    arms, further = list(ARMS), [with_seed(name, 1) for name in TRAININGS]
+    tpo = ["grounding", "segmenter", *(f"tpo/full/{phase}" for phase in PHASES), "evaluate_heads/full"]
+    units = [*arms, *further, "pass_rates", "pass_rates_seed1", "benchmark/muirbench", *tpo]
     for unit in units:  # what smoke does without: any file will do
         shutil.copytree(finished.folder / "results/smoke/grpo", copy.folder / f"results/smoke/{unit}")
     outputs = shutil.copytree(copy.folder / "results", tmp_path / "outputs/results")
-    for model in [*arms, *further]:
+    for model in [*arms, *further, "tpo"]:
         shutil.copytree(outputs / "smoke/evaluate/grpo", outputs / f"smoke/evaluate/{model}")
     for folder in (outputs / "smoke/evaluate").iterdir():
         shutil.copytree(folder / "heldout", folder / "muirbench")
     monkeypatch.setenv("TEST_OUTPUTS_FROM", str(tmp_path / "outputs"))
-    models = "evaluate.models=[base,sft,sft_continued,grpo,grpo_from_base,grpo_blind]"
+    models = f"evaluate.models=[{','.join(get_args(ModelName))}]"
     more = '"+benchmark@benchmarks.muirbench=muirbench","benchmarks.muirbench.path=there"'
     config = [
         "--config",
