@@ -25,7 +25,9 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 CONF = REPOSITORY / "conf"
 
 # Stages with a random choice in them; the others do not read the seed and do not rerun when it changes.
-SEEDED = ("describe", "synthesize", "sft", "pass_rates", "sft_continued", "grpo", "grpo_from_base", "report")
+SEEDED = (
+    "describe", "synthesize", "segmenter", "sft", "pass_rates", "sft_continued", "grpo", "grpo_from_base", "report",
+)  # fmt: skip
 
 # Arms of training that are run only where they are evaluated.
 ARMS = ("sft_continued", "grpo_from_base")
@@ -115,6 +117,7 @@ def unit_names(config: Config) -> list[str]:
         "processor",
         "synthesize",
         *(f"benchmark/{b}" for b in external_benchmarks(config)),
+        *(["segmenter"] if needs_segmenter(config) else []),
         "base_model",
         *(with_seed(unit, seed) for seed in (None, *config.seeds) for unit in seeded_units(config)),
         *(f"evaluate/{m}/{b}" for m in models for b in config.benchmarks),
@@ -127,6 +130,11 @@ def seeded_units(config: Config) -> list[str]:
     """What is made once for every training seed, in the order of the DAG."""
     filters = ["pass_rates"] if config.grpo.filters else []
     return ["sft", *filters, "grpo", *(arm for arm in ARMS if arm in config.evaluate.models)]
+
+
+def needs_segmenter(config: Config) -> bool:
+    """Whether a variant has a mask head: masks that are written out as numbers need none."""
+    return any(v.answers == "heads" and "mask" in v.tasks for v in config.tpo.variants.values())
 
 
 def asked_models(config: Config) -> list[str]:
@@ -187,6 +195,7 @@ def unit_config(config: Config, unit: str) -> dict[str, Any]:
         "synthesize": {"synthesize": whole["synthesize"], "sources": sources},
         "base_model": {"base_model": whole["base_model"], "model": model},
         "tiny_base": {"tiny_base": whole["tiny_base"]},
+        "segmenter": {"segmenter": whole["segmenter"]},
         "sft": {"sft": whole["sft"], "model": model},
         "sft_continued": {"sft": whole["sft"], "sft_continued": whole["sft_continued"], "model": model},
         "pass_rates": {"pass_rates": whole["pass_rates"], "model": model},

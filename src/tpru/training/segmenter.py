@@ -4,10 +4,8 @@ Only what pictures and masks say is learned; what a thing is called never enters
 later learns to make prompts that this network, then frozen, understands.
 """
 
-import io
 import json
 import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,96 +18,76 @@ from torch import Tensor
 from torch.nn import functional
 
 from tpru.config.tpo_schema import SegmenterConfig
-from tpru.errors import CorruptMediaError, EmptySourceError
+from tpru.errors import EmptySourceError
+from tpru.grounding.mask_items import Mask, has_masks, masks_of
 from tpru.grounding.records import GroundingItem
-from tpru.models.segmenter.tiny import STRIDE, TinySegmenter, TinySegmenterConfig, pixels_of
+from tpru.models.segmenter.tiny import TinySegmenter, TinySegmenterConfig, pixels_of
 from tpru.randomness import generator
+from tpru.run import say
 
-# Frames of a clip that are shown in one go: the one that is pointed at, and later ones to find it in.
-SHOWN = 3
 # A box that is pointed at is off by so much of its size, as boxes that a model says are.
 BOX_NOISE = 0.06
-# Prompts have length sqrt(width); so far off they must still mean the same, which spreads different boxes
-# apart and makes the space between them one in which an adapter can learn.
-PROMPT_NOISE = 0.15
+# Numbers of a prompt are about 1; they are off by up to so much, from prompt to prompt more and less: an
+# adapter's prompts are never quite those of a box.
+PROMPT_NOISE = 0.3
+# In the loss, cross-entropy weighs so much beside dice, which small things dominate.
+ENTROPY = 5.0
+# Share of the updates during which the rate rises.
 WARMUP = 0.05
-MAX_GRAD_NORM = 1.0
+TOLD_EVERY = 100
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Things to follow. Pictures are uint8 (n, 3, picture, picture), each once.
+    """Things to find. Pictures are uint8 (n, 3, picture, picture), each once.
 
-    shown: by thing, rows of its frames in ``pictures``; masks: by thing, uint8 (frames, side, side), 255 where
-    a cell is all covered; boxes: by thing, (frames, 4) in shares, zeros where it is not in the frame.
+    By thing: rows of its frames in ``pictures``; ``masks``, uint8 (frames, side, side), 255 where a pixel is all
+    covered; ``boxes`` (frames, 4) in shares, zeros where it is not in the frame.
     """
 
     pictures: Tensor
-    shown: tuple[tuple[int, ...], ...]
+    frames: tuple[tuple[int, ...], ...]
     masks: tuple[Tensor, ...]
     boxes: tuple[Tensor, ...]
 
 
-def examples(items: Sequence[GroundingItem], picture_of: Callable[[str], Image.Image], side: int) -> Examples:
-    """Items with a mask in each frame where the thing is, as tensors; others have no say here.
+def examples(
+    items: Sequence[GroundingItem], picture_of: Callable[[str], Image.Image], picture: int, side: int
+) -> Examples:
+    """Items with masks as tensors: pictures of ``picture`` pixels a side, masks of ``side``.
 
     Raises:
-        EmptySourceError: there is none.
-        CorruptMediaError: a mask is no PNG.
+        EmptySourceError: there are none.
+        CorruptMediaError: a mask is no picture.
     """
-    usable = [item for item in items if has_masks(item)]
-    if not usable:
+    chosen = [item for item in items if has_masks(item)]
+    if not chosen:
         raise EmptySourceError(
-            f"none of {len(items)} items has masks to learn from: raise grounding.simulated.per_trajectory.mask, "
-            "lower grounding.simulated.least_share, or take segmenter.kind=sam2, which needs none"
+            f"none of {len(items)} training items has masks to learn from: raise "
+            "grounding.simulated.per_trajectory.mask or lower grounding.simulated.least_share, or set "
+            "segmenter.kind=sam2, which needs none"
         )
-    rows = {frame: row for row, frame in enumerate(sorted({f for item in usable for f in item.frames}))}
-    half = 2 * (side // STRIDE)
+    rows = {frame: row for row, frame in enumerate(sorted({f for item in chosen for f in item.frames}))}
     return Examples(
-        torch.cat([pixels_of([picture_of(frame)], side) for frame in rows]),
-        tuple(tuple(rows[frame] for frame in item.frames) for item in usable),
-        tuple(torch.from_numpy(np.stack([_shrunk(m, half) for m in masks_of(item)])) for item in usable),
-        tuple(torch.tensor([r.box or (0.0,) * 4 for r in item.regions]) for item in usable),
+        torch.cat([pixels_of([picture_of(frame)], picture) for frame in rows]),
+        tuple(tuple(rows[frame] for frame in item.frames) for item in chosen),
+        tuple(torch.from_numpy(np.stack([_shrunk(m, side) for m in masks_of(item)])) for item in chosen),
+        tuple(torch.tensor([r.box or (0.0,) * 4 for r in item.regions]) for item in chosen),
     )
 
 
-def has_masks(item: GroundingItem) -> bool:
-    """Whether a thing is in its first frame, and has a mask wherever it has a box."""
-    known = all(bool(r.mask) == bool(r.box) for r in item.regions)
-    return item.task == "mask" and known and bool(item.regions[0].mask)
-
-
-def masks_of(item: GroundingItem) -> list[NDArray[np.bool_]]:
-    """The mask of each frame (rows, columns), one without anything set where the thing is not there.
-
-    Raises:
-        CorruptMediaError: a mask is no PNG.
-    """
-    out: list[NDArray[np.bool_] | None] = []
-    for region in item.regions:
-        try:
-            with Image.open(io.BytesIO(region.mask)) as image:
-                out.append(np.asarray(image.convert("L")) > 127)
-        except OSError as error:
-            if region.mask:
-                raise CorruptMediaError(
-                    f"item {item.item_id}: the mask of frame {region.frame} is no PNG ({error}); run the stage "
-                    "grounding again"
-                ) from error
-            out.append(None)
-    shape = next(m.shape for m in out if m is not None)
-    return [np.zeros(shape, dtype=np.bool_) if m is None else m for m in out]
-
-
-def _shrunk(mask: NDArray[np.bool_], side: int) -> NDArray[np.uint8]:
-    """The share of every cell that is covered, 0 to 255."""
-    small = Image.fromarray(mask).convert("L").resize((side, side), Image.Resampling.BOX)
-    return np.asarray(small)
+def _shrunk(mask: Mask, side: int) -> NDArray[np.uint8]:
+    """How much of each of side x side pixels is covered, 0 to 255."""
+    whole = Image.fromarray(mask).convert("L")
+    return np.asarray(whole.resize((side, side), Image.Resampling.BOX))
 
 
 @dataclass(frozen=True)
 class Batch:
-    """pixels uint8 (n, SHOWN, 3, picture, picture), masks (n, SHOWN, side, side) in [0, 1], boxes (n, 4)."""
+    """Two frames of each thing, the one that is pointed at and one to find it in.
+
+    pixels uint8 (n, 2, 3, picture, picture), masks (n, 2, side, side) in [0, 1], boxes (n, 4) in the first one.
+    """
 
     pixels: Tensor
     masks: Tensor
@@ -117,18 +95,17 @@ class Batch:
 
 
 def draw(data: Examples, size: int, rng: np.random.Generator) -> Batch:
-    """Things in three of their frames in any order, the first of which shows them; half of them mirrored."""
+    """Things in two of their frames, in either order; half of them mirrored."""
     pixels, masks, boxes = [], [], []
-    for thing in rng.integers(len(data.shown), size=size):
-        present = np.flatnonzero(data.boxes[thing].numpy().any(axis=1))
-        first = int(rng.choice(present))
-        others = [k for k in range(len(data.shown[thing])) if k != first] or [first]
-        order = [first, *rng.choice(others, SHOWN - 1, replace=len(others) < SHOWN - 1).tolist()]
-        seen = data.pictures[[data.shown[thing][k] for k in order]]
-        covered = data.masks[thing][order]
-        box = data.boxes[thing][first].numpy()
-        extent = np.tile(box[2:] - box[:2], 2)
-        box = np.clip(box + rng.normal(0, BOX_NOISE, 4) * extent, 0, 1)
+    for thing in rng.integers(len(data.frames), size=size):
+        true = data.boxes[thing].numpy()
+        first = int(rng.choice(np.flatnonzero(true.any(axis=1))))
+        other = int(rng.choice([k for k in range(len(true)) if k != first] or [first]))
+        seen = data.pictures[[data.frames[thing][k] for k in (first, other)]]
+        covered = data.masks[thing][[first, other]]
+        left, top, right, bottom = true[first]
+        noise = BOX_NOISE * rng.normal(size=4) * (right - left, bottom - top, right - left, bottom - top)
+        box = np.clip(true[first] + noise, 0, 1)
         if rng.random() < 0.5:
             seen, covered = seen.flip(-1), covered.flip(-1)
             box = np.array([1 - box[2], box[1], 1 - box[0], box[3]])
@@ -139,22 +116,53 @@ def draw(data: Examples, size: int, rng: np.random.Generator) -> Batch:
 
 
 def losses(model: TinySegmenter, batch: Batch) -> dict[str, Tensor]:
-    """Binary cross-entropy plus dice loss of the masks, of the first and of the followed frames."""
-    n = len(batch.boxes)
-    fine, coarse = model.encode(batch.pixels.flatten(0, 1))
+    """Cross-entropy plus dice loss (1 - twice the overlap over the sum of both masks), by frame."""
     prompts = model.point(batch.boxes)
-    prompts = prompts + PROMPT_NOISE * torch.randn_like(prompts)
-    logits = torch.stack(model.follow(model.clips_of(fine, coarse, [SHOWN] * n), prompts), dim=0)
-    each = functional.binary_cross_entropy_with_logits(logits, batch.masks, reduction="none").mean((2, 3))
+    strength = PROMPT_NOISE * torch.rand(len(prompts), 1)
+    prompts = prompts + strength * torch.randn_like(prompts)
+    seen = model.encode(batch.pixels.flatten(0, 1))
+    logits = torch.stack(model.follow([seen[k : k + 2] for k in range(0, len(seen), 2)], prompts))
+    entropy = functional.binary_cross_entropy_with_logits(logits, batch.masks, reduction="none").mean((2, 3))
     found = torch.sigmoid(logits)
+    # One pixel more in both: a thing that is not there, and is not found, has no loss.
     both = 2 * (found * batch.masks).sum((2, 3)) + 1
-    dice = 1 - both / (found.sum((2, 3)) + batch.masks.sum((2, 3)) + 1)
-    loss = 5 * each + dice
-    box = (model.pointed(prompts) - batch.boxes).abs().mean()
-    return {"first": loss[:, 0].mean(), "followed": loss[:, 1:].mean(), "box": 5 * box}
+    loss = ENTROPY * entropy + 1 - both / (found.sum((2, 3)) + batch.masks.sum((2, 3)) + 1)
+    return {"first": loss[:, 0].mean(), "followed": loss[:, 1].mean()}
 
 
-def rate(step: int, steps: int) -> float:
-    """Share of the peak rate at an update (from 1): a linear warm-up, then half a cosine."""
-    warm = min(1.0, step / max(1.0, WARMUP * steps))
-    return warm * 0.5 * (1 + math.cos(math.pi * (step - 1) / steps))
+def rate(update: int, updates: int) -> float:
+    """Share of the peak rate at an update, counted from 1: a linear rise, then half a cosine."""
+    rising = min(1.0, update / (WARMUP * updates))
+    return rising * 0.5 * (1 + math.cos(math.pi * (update - 1) / updates))
+
+
+def train(data: Examples, config: SegmenterConfig, seed: int, log: Path) -> TinySegmenter:
+    """A tiny segmenter, on the CPU: the same seed gives the same bytes on the same machine.
+
+    It writes ``log``, one record per update. The two parts of the loss count alike.
+    """
+    torch.manual_seed(seed)
+    model = TinySegmenter(TinySegmenterConfig(picture=config.side, width=config.width))
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=config.learning_rate, weight_decay=0.02, betas=(0.9, 0.98)
+    )
+    recent: list[dict[str, float]] = []
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("w", encoding="utf-8") as stream:
+        for update in range(1, config.updates + 1):
+            for group in optimizer.param_groups:
+                group["lr"] = config.learning_rate * rate(update, config.updates)
+            batch = draw(data, config.batch_size, generator(seed, "segmenter", str(update)))
+            parts = losses(model, batch)
+            (parts["first"] + parts["followed"]).backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            optimizer.zero_grad()
+            recent.append({name: float(part.detach()) for name, part in parts.items()})
+            stream.write(json.dumps({"step": update, **recent[-1]}) + "\n")
+            if update % TOLD_EVERY == 0 or update == config.updates:
+                means = {name: np.mean([r[name] for r in recent]) for name in parts}
+                shown = "  ".join(f"{name} {mean:.3f}" for name, mean in means.items())
+                say(f"segmenter {update}/{config.updates}  {shown}")
+                recent = []
+    return model.eval()
