@@ -26,7 +26,8 @@ CONF = REPOSITORY / "conf"
 
 # Stages with a random choice in them; the others do not read the seed and do not rerun when it changes.
 SEEDED = (
-    "describe", "synthesize", "segmenter", "sft", "pass_rates", "sft_continued", "grpo", "grpo_from_base", "report",
+    "describe", "synthesize", "segmenter", "sft", "pass_rates", "sft_continued", "grpo", "grpo_from_base",
+    "report",
 )  # fmt: skip
 
 # Arms of training that are run only where they are evaluated.

@@ -41,8 +41,8 @@ TOLD_EVERY = 100
 class Examples:
     """Things to find. Pictures are uint8 (n, 3, picture, picture), each once.
 
-    By thing: rows of its frames in ``pictures``; ``masks``, uint8 (frames, side, side), 255 where a pixel is all
-    covered; ``boxes`` (frames, 4) in shares, zeros where it is not in the frame.
+    By thing: rows of its frames in ``pictures``; ``masks``, uint8 (frames, side, side), 255 where a pixel is
+    all covered; ``boxes`` (frames, 4) in shares, zeros where it is not in the frame.
     """
 
     pictures: Tensor
@@ -86,7 +86,7 @@ def _shrunk(mask: Mask, side: int) -> NDArray[np.uint8]:
 class Batch:
     """Two frames of each thing, the one that is pointed at and one to find it in.
 
-    pixels uint8 (n, 2, 3, picture, picture), masks (n, 2, side, side) in [0, 1], boxes (n, 4) in the first one.
+    pixels uint8 (n, 2, 3, picture, picture), masks (n, 2, side, side) in [0, 1], boxes (n, 4) in the first.
     """
 
     pixels: Tensor

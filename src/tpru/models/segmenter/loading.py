@@ -25,8 +25,8 @@ def load(folder: Path, config: SegmenterConfig) -> Segmenter:
     wanted, found = MODEL_TYPES[config.kind], read_json(folder / "config.json").get("model_type")
     if found != wanted:
         raise UpstreamError(
-            f"{folder / 'config.json'} has model_type {found!r}, but segmenter.kind={config.kind} needs {wanted!r}: "
-            "name a repo of that kind as segmenter.repo, or run stage segmenter again"
+            f"{folder / 'config.json'} has model_type {found!r}, but segmenter.kind={config.kind} needs "
+            f"{wanted!r}: name a repo of that kind as segmenter.repo, or run stage segmenter again"
         )
     if config.kind == "sam2":
         sam2: Sam2Segmenter = load_sam2(folder, config.width)

@@ -1,7 +1,8 @@
 """SAM 2 (arXiv 2408.00714) by transformers as a segmenter; all that is touched of its inner parts is here.
 
-A prompt takes the place of what its prompt encoder makes of points or of a box: one token of ``hidden`` numbers
-(a point), or two (the corners of a box), behind which the model itself always puts one that says "no more".
+A prompt takes the place of what its prompt encoder makes of points or of a box: one token of ``hidden``
+numbers (a point), or two (the corners of a box), behind which the model itself always puts one that says "no
+more".
 """
 
 from dataclasses import dataclass
@@ -26,8 +27,10 @@ THING = 1  # the one object of a session
 
 @dataclass(frozen=True)
 class Seen:
-    """One picture as the vision encoder gives it: features of each level (places, 1, channels), coarsest last,
-    and where the places of the coarsest level are."""
+    """One picture as the vision encoder gives it.
+
+    features: of each level, (places, 1, channels), the coarsest last; positions: of the places of that one.
+    """
 
     features: tuple[Tensor, ...]
     positions: Tensor
@@ -47,8 +50,8 @@ class Sam2Segmenter:
         self.side: int = model.prompt_encoder.mask_input_size[0]
         if width not in (self.hidden, 2 * self.hidden):
             raise ConfigError(
-                f"segmenter.width={width} does not fit this SAM 2: set {self.hidden} for a prompt like a point, "
-                f"or {2 * self.hidden} for one like a box"
+                f"segmenter.width={width} does not fit this SAM 2: set {self.hidden} for prompts like a point, "
+                f"or {2 * self.hidden} for prompts like a box"
             )
 
     def look(self, pictures: list[Image.Image]) -> list[Seen]:
@@ -92,7 +95,8 @@ class Sam2Segmenter:
         """Logits (frames, side, side) by clip.
 
         The first mask goes into the model's memory as if it had been drawn. The model finds it again without
-        gradients, so that only the first frame's logits tell the prompt anything: train with clips of one frame.
+        gradients, so that only the first frame's logits tell the prompt anything: training needs clips of one
+        frame alone, and should give no more.
         """
         first = self.masks([clip[0] for clip in clips], prompts)
         return [

@@ -1,9 +1,9 @@
 """A small promptable segmenter with a memory, in the manner of SAM 2 (arXiv 2408.00714).
 
 A convolutional encoder looks at each picture once. A prompt of ``width`` numbers says where something is; a
-decoder turns features and prompt into a mask. To follow it, every cell of the first picture is remembered with
-the mask that it got; the cells of a later picture attend to those that look alike, and what they recall takes
-the place of the prompt.
+decoder turns features and prompt into a mask. To follow it, every cell of the first picture is remembered
+with the mask that it got; the cells of a later picture attend to those that look alike, and what they recall
+takes the place of the prompt.
 """
 
 import math
@@ -18,8 +18,8 @@ from transformers import PreTrainedConfig, PreTrainedModel
 
 # Cells of the coarse features are so many pixels wide; those of the fine ones, and of masks, half of that.
 STRIDE = 4
-# How softly the edges of a box are drawn, as shares of the picture: hardly, for its place, and widely, so that
-# a prompt that is far off still feels which way to go.
+# How softly the edges of a box are drawn, as shares of the picture: hardly, for its place, and widely, so
+# that a prompt that is far off still feels which way to go.
 EDGES = (0.02, 0.1)
 
 
