@@ -29,7 +29,7 @@ from tpru.run import say
 BOX_NOISE = 0.06
 # Numbers of a prompt are about 1; they are off by up to so much, from prompt to prompt more and less: an
 # adapter's prompts are never quite those of a box.
-PROMPT_NOISE = 0.3
+PROMPT_NOISE = 0.2
 # In the loss, cross-entropy weighs so much beside dice, which small things dominate.
 ENTROPY = 5.0
 # Share of the updates during which the rate rises.
@@ -95,23 +95,17 @@ class Batch:
 
 
 def draw(data: Examples, size: int, rng: np.random.Generator) -> Batch:
-    """Things in two of their frames, in either order; half of them mirrored."""
+    """Things in a frame that shows them and, where there is one, a later frame."""
     pixels, masks, boxes = [], [], []
     for thing in rng.integers(len(data.frames), size=size):
         true = data.boxes[thing].numpy()
         first = int(rng.choice(np.flatnonzero(true.any(axis=1))))
-        other = int(rng.choice([k for k in range(len(true)) if k != first] or [first]))
-        seen = data.pictures[[data.frames[thing][k] for k in (first, other)]]
-        covered = data.masks[thing][[first, other]]
+        other = int(rng.choice(range(first + 1, len(true)))) if first + 1 < len(true) else 0
         left, top, right, bottom = true[first]
         noise = BOX_NOISE * rng.normal(size=4) * (right - left, bottom - top, right - left, bottom - top)
-        box = np.clip(true[first] + noise, 0, 1)
-        if rng.random() < 0.5:
-            seen, covered = seen.flip(-1), covered.flip(-1)
-            box = np.array([1 - box[2], box[1], 1 - box[0], box[3]])
-        pixels.append(seen)
-        masks.append(covered)
-        boxes.append(torch.from_numpy(box).float())
+        pixels.append(data.pictures[[data.frames[thing][k] for k in (first, other)]])
+        masks.append(data.masks[thing][[first, other]])
+        boxes.append(torch.from_numpy(np.clip(true[first] + noise, 0, 1)).float())
     return Batch(torch.stack(pixels), torch.stack(masks).float() / 255, torch.stack(boxes))
 
 

@@ -50,8 +50,8 @@ class Sam2Segmenter:
         self.side: int = model.prompt_encoder.mask_input_size[0]
         if width not in (self.hidden, 2 * self.hidden):
             raise ConfigError(
-                f"segmenter.width={width} does not fit this SAM 2: set {self.hidden} for prompts like a point, "
-                f"or {2 * self.hidden} for prompts like a box"
+                f"segmenter.width={width} does not fit this SAM 2: {self.hidden} makes prompts like points, "
+                f"{2 * self.hidden} prompts like boxes: set either"
             )
 
     def look(self, pictures: list[Image.Image]) -> list[Seen]:
