@@ -361,8 +361,9 @@ def check_devices(made: Plan, resources: Mapping[str, Any]) -> None:
     for rule, given in resources.items():
         nodes, gpus = (max(1, _number(dict(given).get(name, 1))) for name in ("nodes", "gpu"))
         if rule == "tpo":
-            for phase in made.config.tpo.phases.values():
-                passes_per_update(made.config.tpo.of_updates(phase), nodes, gpus)
+            # The profile has a line for it whether or not the experiment trains it.
+            for name, phase in made.config.tpo.phases.items() if made.config.tpo.variants else ():
+                passes_per_update(made.config.tpo.of_updates(phase), nodes, gpus, f"tpo.phases.{name}")
         elif rule in TRAININGS:
             grpo = rule.startswith("grpo")
             passes_per_update(made.config.grpo if grpo else made.config.sft, nodes, gpus)

@@ -5,13 +5,14 @@ from tpru.config.schema import GrpoConfig, SftConfig
 from tpru.errors import BatchError
 
 
-def passes_per_update(settings: UpdateSettings, nodes: int, gpus: int) -> int:
+def passes_per_update(settings: UpdateSettings, nodes: int, gpus: int, key: str = "tpo.phases.*") -> int:
     """Forward and backward passes of each device per update (gradient accumulation).
 
     Args:
         settings: of SFT or a phase of TPO (batches count items), or GRPO (batches count completions).
         nodes: machines that train together.
         gpus: processes on each, one to a GPU.
+        key: where the batch of a phase of TPO stands in the configuration; SFT and GRPO know theirs.
 
     Raises:
         BatchError: the batch does not spread evenly; with all numbers and what to change.
@@ -20,7 +21,9 @@ def passes_per_update(settings: UpdateSettings, nodes: int, gpus: int) -> int:
     at_once = settings.per_device_batch_size * devices
     if settings.batch_size % at_once == 0:
         return settings.batch_size // at_once
-    key, what, group = "sft" if isinstance(settings, SftConfig) else "tpo", "items", 1
+    what, group = "items", 1
+    if isinstance(settings, SftConfig):
+        key = "sft"
     if isinstance(settings, GrpoConfig):
         group = settings.group_size
         key, what = "grpo", f"completions: {settings.batch_size // group} prompts x {group}"

@@ -157,7 +157,15 @@ class TaskHeads(PreTrainedModel):
             # What the paper calls the mask adapter: one layer to a prompt of the frozen segmenter.
             parts["mask"] = nn.Linear(config.hidden_size, config.mask_width)
         self.parts = nn.ModuleDict(parts)
+        if not parts:
+            # A variant that answers in words: files without any weight could not be loaded again.
+            self.register_buffer("none", torch.zeros(1))
         self.post_init()
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the weights; a variant that answers in words has none."""
+        return next((weight.dtype for weight in self.parameters()), torch.float32)
 
     def _init_weights(self, module: Any) -> None:
         """Parts start as torch makes them."""

@@ -7,6 +7,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.modules.module import _IncompatibleKeys
 
 from tpru.config.tpo_schema import TpoLosses, Trained
 from tpru.grounding.records import GROUNDING_TASKS, GroundingItem, GroundingTask
@@ -51,9 +52,9 @@ class TaskModel(nn.Module):
         """The Qwen2.5-VL itself, adapters in its layers."""
         return self.language.get_base_model()
 
-    def gradient_checkpointing_enable(self, gradient_checkpointing_kwargs: Any = None) -> None:
+    def activation_checkpointing_enable(self, **how: Any) -> None:
         """Of the language model; what the trainer calls."""
-        self.base.gradient_checkpointing_enable(gradient_checkpointing_kwargs)
+        self.base.activation_checkpointing_enable(**how)
         self.base.enable_input_require_grads()
 
     def train_at(self, rates: dict[Trained, float]) -> dict[Trained, list[nn.Parameter]]:
@@ -74,11 +75,12 @@ class TaskModel(nn.Module):
         return {name: weight for name, weight in whole.items() if name in trained}
 
     def load_state_dict(self, state_dict: Any, strict: bool = True, assign: bool = False) -> Any:
-        """Take the weights that are trained; the rest stays."""
+        """Take the weights that are trained; the rest stays, and is not missing to the trainer."""
         known = {name for name, weight in self.named_parameters() if weight.requires_grad}
         if set(state_dict) != known:
             raise ValueError(f"a checkpoint of other weights: {sorted(set(state_dict) ^ known)[:5]}")
-        return super().load_state_dict(state_dict, strict=False, assign=assign)
+        super().load_state_dict(state_dict, strict=False, assign=assign)
+        return _IncompatibleKeys([], [])
 
     def forward(self, rows: list[Row]) -> dict[str, Tensor]:
         """The weighted losses that these rows have, by name; ``loss`` is their sum."""
