@@ -78,9 +78,9 @@ class DenseComparison(GroundingComparison):
 
 @dataclass(frozen=True)
 class DenseResults:
-    """Rows and comparisons of the dense items. ``variants`` are the models that were trained."""
+    """Rows and comparisons of the dense items. ``simulated`` are the datasets that "all" consists of."""
 
-    variants: tuple[str, ...]
+    simulated: tuple[str, ...]
     rows: list[DenseRow]
     comparisons: list[DenseComparison]
 
@@ -141,7 +141,8 @@ def dense_results(
                 )
                 of = level if {item.level for item in asked} == {level} else ALL
                 comparisons.append(_named(compared, question, part, of, model_a, model_b))
-    return DenseResults(tuple(answers), rows, _adjusted(comparisons))
+    together = dict.fromkeys(item.dataset for item in test if item.dataset in simulated)
+    return DenseResults(tuple(together), rows, _adjusted(comparisons))
 
 
 def questions(
