@@ -145,9 +145,7 @@ def dense_results(
     return DenseResults(tuple(together), rows, _adjusted(comparisons))
 
 
-def questions(
-    variants: Mapping[str, TpoVariant], part: Part
-) -> Iterator[tuple[Question, str, str, str]]:
+def questions(variants: Mapping[str, TpoVariant], part: Part) -> Iterator[tuple[Question, str, str, str]]:
     """The comparisons of a part: the question, the level that it is asked of, A and B.
 
     Several tasks together against the task alone, where both answer in the same way (conversation may come

@@ -132,9 +132,7 @@ def temporal_table(comparisons: Sequence[Comparison]) -> Table:
                 *(p_text(c.p_value), p_text(c.p_adjusted), str(c.n)),
             )
             lines.append(Line(f"{a} {MINUS} {b}", tuple(map(Cell, texts))))
-    return Table(
-        ("compared", "benchmark", "difference", "95% interval", "p", "p of all", "n"), tuple(lines)
-    )
+    return Table(("compared", "benchmark", "difference", "95% interval", "p", "p of all", "n"), tuple(lines))
 
 
 def published_figures(table: Published, results: DenseResults) -> Table:
