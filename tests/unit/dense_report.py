@@ -71,3 +71,8 @@ def pictures(folder: Path) -> Path:
     """The frame file of all items."""
     write_frames(folder / "dense.parquet", PICTURES)
     return folder / "dense.parquet"
+
+
+TRAIN, TEST = items("train"), items("test")
+# What a run has as sources; of one there is no dense item.
+SIMULATED = ("gui", "robot", "unused")

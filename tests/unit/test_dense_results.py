@@ -4,14 +4,11 @@ import dataclasses
 
 import pytest
 
-from tests.unit.dense_report import answers, items, variant
+from tests.unit.dense_report import SIMULATED, TEST, TRAIN, answers, variant
 from tpru.errors import UpstreamError
 from tpru.evaluation.statistics import holm
 from tpru.grounding.results import DenseComparison, DenseResults, dense_results, part_of, questions
 from tpru.grounding.scores import compare_grounding
-
-TRAIN, TEST = items("train"), items("test")
-SIMULATED = ("gui", "robot", "unused")
 
 
 @pytest.fixture(scope="module")

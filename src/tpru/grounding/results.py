@@ -36,8 +36,8 @@ PART_TASKS: dict[Part, GroundingTask] = {
 PART_GUESSERS: dict[Part, tuple[str, ...]] = {
     part: (GUESS_CONSTANT, GUESS_WORDS, *((GUESS_STAY,) if part == "tracked" else ())) for part in PART_TASKS
 }
-# Choices of a variant that are compared where two variants differ in nothing else: the value of A (any other is
-# that of B) and the parts that it concerns.
+# Choices of a variant that are compared where two variants differ in nothing else: the value of A (any other
+# is that of B) and the parts that it concerns.
 CHOICES: dict[str, tuple[object, tuple[Part, ...]]] = {
     "answers": ("heads", tuple(PART_TASKS)),
     "temporal_head": ("detr", ("temporal",)),

@@ -17,8 +17,8 @@ from tpru.store import FrameStore
 
 SIDE = 168
 MOST_FRAMES = 6
-# As in dense.css; blue and orange, which also those tell apart who do not see red or green. The truth is drawn
-# first and broader, so that it frames a prediction in the same place.
+# As in dense.css; blue and orange, which also those tell apart who do not see red or green. The truth is
+# drawn first and broader, so that it frames a prediction in the same place.
 TRUTH = (43, 124, 255)
 PREDICTED = (255, 145, 0)
 WIDTHS = {TRUTH: 4, PREDICTED: 2}
@@ -94,7 +94,7 @@ def _spread(places: Sequence[int], most: int) -> list[int]:
 
 
 def drawn(picture: Image.Image, truth: Region | None, predicted: Region | None) -> Image.Image:
-    """A copy whose longer side is ``SIDE`` pixels, with the contours of masks, or with boxes where there are none.
+    """A copy whose longer side is ``SIDE`` pixels, with contours of masks, or boxes where there are none.
 
     Raises:
         CorruptMediaError: a mask cannot be read.
@@ -124,7 +124,7 @@ def _contour(region: Region, size: tuple[int, int], width: int) -> Image.Image:
 
 
 def time_bar(item: GroundingItem, prediction: GroundingPrediction) -> Markup:
-    """The moments of a clip from its first to its last second: the truth above, the best one predicted below."""
+    """The moments of a clip on a line of its whole time: the truth above, the best one predicted below."""
     rows = [
         ("truth", 1.0, [(m.start_s, m.end_s) for m in item.moments]),
         ("predicted", 9.0, [(m.start_s, m.end_s) for m in prediction.moments[:1]]),

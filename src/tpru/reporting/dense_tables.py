@@ -10,7 +10,7 @@ from tpru.records import LEVELS
 from tpru.reporting.published import Published, published_tpo
 from tpru.reporting.published.gains import gains
 from tpru.reporting.published.tables import figures, gain_table
-from tpru.reporting.tables import MINUS, Cell, Line, Table, bounds, distinct, p_text, percent, plain, points
+from tpru.reporting.tables import MINUS, Cell, Line, Table, bounds, distinct, p_text, percent, points
 
 NOTHING = Cell("\N{EN DASH}")
 GAP = "\N{EN SPACE}"

@@ -141,11 +141,13 @@ def is_headline(row: Row) -> bool:
 
 
 def dense_headlines(dense: DenseResults | None) -> dict[str, float]:
-    """Figures over all dense items, by dataset, model, part and metric."""
+    """The main figures over all dense items, by dataset, model and part."""
+    if not dense:
+        return {}
     return {
-        f"grounding/{r.dataset}/{r.model}/{metric_name(f'{r.part} {r.metric}')}": r.value
-        for r in (dense.rows if dense else [])
-        if r.level == ALL and (r.dataset not in dense.simulated if dense else False)
+        f"grounding/{r.dataset}/{r.model}/{r.part}": r.value
+        for r in dense.rows
+        if r.level == ALL and r.metric in ("mIoU", "J&F") and r.dataset not in dense.simulated
     }
 
 
@@ -249,7 +251,8 @@ def compare_models(
 def metrics(results: Results) -> dict[str, object]:
     """The content of ``metrics.json``: no times and no paths, so that equal runs give equal files.
 
-    ``seeds`` is there only where trainings ran with several, ``grounding`` where variants of TPO were evaluated.
+    ``seeds`` is there only where trainings ran with several, ``grounding`` only where variants of TPO were
+    evaluated.
     """
     seeds = [
         {"seed": seed, "benchmark": benchmark, "model": model, "accuracy": accuracy}
