@@ -260,7 +260,7 @@ def test_the_published_recipe_composes_on_the_models_of_the_hub() -> None:
     phases = config.tpo.phases
     assert list(config.tpo.variants) == list(compose("tpo", []).tpo.variants)
     assert [phases[p].batch_size for p in PHASES] == [128, 128, 256]
-    assert {rate for rate in phases["joint"].learning_rates.values()} == {2e-5}
+    assert set(phases["joint"].learning_rates.values()) == {2e-5}
     assert [part for part, rate in phases["assignment"].learning_rates.items() if rate] == ["language", "tokens"]
     assert phases["heads"].learning_rates["vision"] == 0
     assert phases["heads"].learning_rates["temporal"] == 1e-4

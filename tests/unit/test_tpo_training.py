@@ -278,7 +278,7 @@ def test_a_variant_of_text_has_no_head_and_writes_its_labels_out(base: Path, tmp
 # Interruptions.
 
 
-class PowerCut(Exception):
+class PowerCutError(Exception):
     """Stands for kill -9: nothing is saved any more."""
 
 
@@ -290,7 +290,7 @@ class Strike(TrainerCallback):
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if state.global_step == self.step and self.dies:
-            raise PowerCut
+            raise PowerCutError
         if state.global_step == self.step:
             os.kill(os.getpid(), signal.SIGTERM)
 
@@ -309,7 +309,7 @@ def test_a_training_that_was_struck_goes_on_and_ends_in_the_same_bytes(
     plain = tpo.callbacks
     monkeypatch.setattr(tpo, "callbacks", lambda run, shown: [Strike(step, dies), *plain(run, shown)])
     folder = tmp_path / "struck"
-    with pytest.raises(PowerCut if dies else Interrupted):
+    with pytest.raises(PowerCutError if dies else Interrupted):
         train(folder, base, learning_rates=rates)
     monkeypatch.undo()
     assert (folder / INTERRUPTED).exists() == (not dies)

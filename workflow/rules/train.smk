@@ -1,4 +1,4 @@
-# Base model, SFT, GRPO and the arms beside them. On a cluster the profile gives trainings their GPUs.
+# Base model, segmenter, SFT, GRPO and the arms beside them. On a cluster the profile gives trainings their GPUs.
 # {seed} is empty, or the suffix of a further seed (_seed1): each seed has trainings of its own.
 
 
@@ -12,6 +12,21 @@ rule base_model:
     threads: 8
     shell:
         PLAN.command("base_model")
+
+
+# Only where a variant of tpo has a mask head.
+rule segmenter:
+    input:
+        grounding=PLAN.path("grounding/run.json"),
+    output:
+        PLAN.path("segmenter/run.json"),
+    log:
+        PLAN.path("logs/segmenter.log"),
+    conda:
+        "../../environment.yml"
+    threads: 8
+    shell:
+        PLAN.command("segmenter")
 
 
 rule sft:

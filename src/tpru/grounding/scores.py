@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -147,24 +147,39 @@ def compare_grounding(
             :func:`tpru.grounding.measures.measure`.
     """
     a, b = _matched(items, predictions_a), _matched(items, predictions_b)
-    pairs = {i.item_id: (main_score(i, a[i.item_id]), main_score(i, b[i.item_id])) for i in items}
-    out = []
-    for dataset, task, level, chosen in _cells(items, pooled):
-        if level != ALL:
-            continue
-        scores = np.array([pairs[item.item_id] for item in chosen])
-        apart = (scores[:, 0] - scores[:, 1]).tolist()
-        clusters = [_cluster(item) for item in chosen]
-        interval = clustered_mean_interval(apart, clusters, confidence, n_resamples, seed, (-1.0, 1.0))
-        out.append(
-            GroundingComparison(
-                *(dataset, task, len(chosen)),
-                *(float(scores[:, 0].mean()), float(scores[:, 1].mean()), math.fsum(apart) / len(apart)),
-                *(interval.low, interval.high),
-                sign_flip_p_value(apart, clusters, n_resamples, seed),
-            )
-        )
-    return out
+    scores_a, scores_b = ({i.item_id: main_score(i, p[i.item_id]) for i in items} for p in (a, b))
+    return [
+        compare_scores(dataset, task, chosen, scores_a, scores_b, confidence, n_resamples, seed)
+        for dataset, task, level, chosen in _cells(items, pooled)
+        if level == ALL
+    ]
+
+
+def compare_scores(
+    dataset: str,
+    task: GroundingTask,
+    items: Sequence[GroundingItem],
+    scores_a: Mapping[str, float],
+    scores_b: Mapping[str, float],
+    confidence: float = 0.95,
+    n_resamples: int = 10_000,
+    seed: int = 0,
+) -> GroundingComparison:
+    """A minus B over these items, given the :func:`main_score` of both by ``item_id``.
+
+    What :func:`compare_grounding` does for every dataset and task; for one that compares many pairs, since
+    masks take long to measure.
+    """
+    scores = np.array([(scores_a[item.item_id], scores_b[item.item_id]) for item in items])
+    apart = (scores[:, 0] - scores[:, 1]).tolist()
+    clusters = [_cluster(item) for item in items]
+    interval = clustered_mean_interval(apart, clusters, confidence, n_resamples, seed, (-1.0, 1.0))
+    return GroundingComparison(
+        *(dataset, task, len(items)),
+        *(float(scores[:, 0].mean()), float(scores[:, 1].mean()), math.fsum(apart) / len(apart)),
+        *(interval.low, interval.high),
+        sign_flip_p_value(apart, clusters, n_resamples, seed),
+    )
 
 
 def _interval(

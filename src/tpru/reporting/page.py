@@ -10,7 +10,11 @@ from markupsafe import Markup
 from tpru.evaluation.consistency import ConsistencyRow
 from tpru.evaluation.harness import HarnessRow
 from tpru.evaluation.scoring import Comparison, Row, powers
+from tpru.grounding.results import DenseResults
 from tpru.reporting import figures, tables
+from tpru.reporting.dense import dense_view
+from tpru.reporting.dense_examples import DenseExample
+from tpru.reporting.dense_tables import every_dense_table
 from tpru.reporting.gallery import GalleryItem, gallery_view, thumbnails
 from tpru.reporting.published import Published
 from tpru.reporting.published import tables as papers
@@ -85,7 +89,7 @@ class Results:
     """What was measured: accuracies, differences, other readings of the same completions, consistency.
 
     ``seeds`` maps training seeds, the experiment's own first, to the accuracies of the models trained with
-    them; empty where there is no further one.
+    them; empty where there is no further one. ``dense`` is there where variants of TPO were evaluated.
     """
 
     rows: list[Row]
@@ -93,6 +97,7 @@ class Results:
     harness: list[HarnessRow]
     consistency: list[ConsistencyRow]
     seeds: dict[int, Shares] = field(default_factory=dict)
+    dense: DenseResults | None = None
 
 
 @dataclass(frozen=True)
@@ -101,7 +106,7 @@ class ReportInputs:
 
     ``curves`` maps a stage to its logged records, each with a "step" beside its metrics.
     ``contact_sheet`` holds titles with the frame ids of a sequence in time order. ``seconds`` is how long
-    the last training of each model took.
+    the last training of each model took. ``dense_examples`` are shown where the results have ``dense``.
     """
 
     experiment: str
@@ -113,6 +118,7 @@ class ReportInputs:
     contact_sheet: list[tuple[str, list[str]]]
     provenance: Provenance
     seconds: dict[str, float]
+    dense_examples: list[DenseExample] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -173,6 +179,8 @@ def every_table(results: Results) -> list[tuple[str, tables.Table]]:
             (f"{view.table.title}: published figures below our own", view.figures),
             (f"{view.table.title}: published gains", view.gains),
         ]
+    if results.dense:
+        out += every_dense_table(results.dense, results.comparisons)
     return [(title, table) for title, table in out if table.lines]
 
 
@@ -213,7 +221,7 @@ def duration(seconds: float) -> str:
 
 
 def _view(inputs: ReportInputs) -> dict[str, Any]:
-    rows = inputs.results.rows
+    rows, dense = inputs.results.rows, inputs.results.dense
     curves = [(s, Markup(figures.curve_figure(s, r))) for s, r in inputs.curves.items()]
     return {
         "experiment": inputs.experiment,
@@ -227,6 +235,9 @@ def _view(inputs: ReportInputs) -> dict[str, Any]:
         "beside": _beside(rows),
         "intervals": papers.INTERVALS,
         "verdicts": papers.VERDICTS,
+        "dense": dense_view(dense, inputs.results.comparisons, inputs.dense_examples, inputs.frames)
+        if dense
+        else None,
         "curves": [(stage, figure) for stage, figure in curves if figure],
         "gallery": gallery_view(inputs.gallery, inputs.frames),
         "card": inputs.data_card,

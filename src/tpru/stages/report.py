@@ -1,7 +1,8 @@
 """Everything that was measured -> ``index.html`` (one self-contained page) and what machines read of it.
 
 ``metrics.json`` holds rows and comparisons, ``metrics.parquet`` the rows, ``tables.md`` and ``tables.tex``
-the tables of the page. None of these holds a time or a path: equal runs give equal files.
+the tables of the page. None of these holds a time or a path: equal runs give equal files. Where variants of
+TPO were evaluated, ``grounding.parquet`` holds the rows of the dense items.
 
 python -m tpru.stages.report experiment=demo
 """
@@ -30,6 +31,8 @@ from tpru.evaluation.scoring import (
     score,
 )
 from tpru.files import read_json, write_json, write_text
+from tpru.grounding.results import DenseResults, DenseRow
+from tpru.grounding.scores import ALL
 from tpru.pipeline import WEIGHTS_FROM, command_line
 from tpru.randomness import generator
 from tpru.records import Item, Prediction, Sequence
@@ -49,6 +52,7 @@ from tpru.reporting.seeds import Shares, overall
 from tpru.run import Run, code, say, stage
 from tpru.seeds import with_seed
 from tpru.stages.inputs import benchmark_items, benchmark_unit, item_frames, items_of, sources
+from tpru.stages.report_dense import EXAMPLES_PER_TASK, dense_examples, dense_inputs, score_dense
 from tpru.store import FrameStore, read_records, write_records
 from tpru.tracking.runs import metric_name
 from tpru.training.callbacks import read_log
@@ -80,9 +84,19 @@ def main(run: Run) -> None:
                 readings += harness_rows(asked, predictions, model, benchmark)
                 follows += consistency_rows(asked, predictions, model, benchmark)
             comparisons += compare_models(asked, by_model, benchmark, config, run.seed)
-    results = Results(rows, adjusted(comparisons), readings, follows, by_seed(run, rows, test))
+    dense = dense_inputs(run)
+    results = Results(
+        rows,
+        adjusted(comparisons),
+        readings,
+        follows,
+        by_seed(run, rows, test),
+        score_dense(run, dense, config) if dense else None,
+    )
     write_json(run.output("metrics.json"), metrics(results))
     write_records(run.output("metrics.parquet"), Row, rows)
+    if results.dense:
+        write_records(run.output("grounding.parquet"), DenseRow, results.dense.rows)
     tables = every_table(results)
     write_text(run.output("tables.md"), markdown_file(tables))
     write_text(run.output("tables.tex"), latex_file(tables))
@@ -93,6 +107,9 @@ def main(run: Run) -> None:
             curves={s: read_log(run.results / s / "log.jsonl") for s in trained(run)},
             gallery=gallery(test, answers, config.gallery_items, run.seed),
             frames=FrameStore([*extracted(run), *shown_frames(run, kinds)]),
+            dense_examples=dense_examples(dense.test, dense.answers, EXAMPLES_PER_TASK, run.seed)
+            if dense
+            else [],
             data_card=data_card(run),
             contact_sheet=contact_sheet(run, config.contact_sheet_sequences),
             provenance=provenance(run),
@@ -103,6 +120,7 @@ def main(run: Run) -> None:
     run.metrics = {
         f"{r.benchmark}/{r.model}/{metric_name(r.task)}": r.accuracy for r in rows if is_headline(r)
     }
+    run.metrics |= dense_headlines(results.dense)
     for name in run.outputs:
         run.tracker.artifact(run.folder / name)
     for row in rows:
@@ -120,6 +138,17 @@ def trained(run: Run) -> list[str]:
 def is_headline(row: Row) -> bool:
     """Rows over all scenarios and all items."""
     return row.scenario == "all" and row.subset == "all"
+
+
+def dense_headlines(dense: DenseResults | None) -> dict[str, float]:
+    """The main figures over all dense items, by dataset, model and part."""
+    if not dense:
+        return {}
+    return {
+        f"grounding/{r.dataset}/{r.model}/{r.part}": r.value
+        for r in dense.rows
+        if r.level == ALL and r.metric in ("mIoU", "J&F") and r.dataset not in dense.simulated
+    }
 
 
 def heldout_baselines(
@@ -222,7 +251,8 @@ def compare_models(
 def metrics(results: Results) -> dict[str, object]:
     """The content of ``metrics.json``: no times and no paths, so that equal runs give equal files.
 
-    ``seeds`` is there only where trainings ran with several.
+    ``seeds`` is there only where trainings ran with several, ``grounding`` only where variants of TPO were
+    evaluated.
     """
     seeds = [
         {"seed": seed, "benchmark": benchmark, "model": model, "accuracy": accuracy}
@@ -236,6 +266,16 @@ def metrics(results: Results) -> dict[str, object]:
         "harness": [asdict(r) for r in results.harness],
         "consistency": [asdict(r) for r in results.consistency],
         **({"seeds": seeds} if seeds else {}),
+        **({"grounding": dense_metrics(results.dense)} if results.dense else {}),
+    }
+
+
+def dense_metrics(dense: DenseResults) -> dict[str, object]:
+    """Rows and comparisons of the dense items."""
+    return {
+        "simulated": dense.simulated,
+        "rows": [asdict(r) for r in dense.rows],
+        "comparisons": [asdict(c) for c in dense.comparisons],
     }
 
 
@@ -265,8 +305,9 @@ def benchmark_gallery(items: list[Item], answers: Answers, most: int, seed: int)
 
 
 def shown_frames(run: Run, kinds: dict[str, str]) -> list[Path]:
-    """Frame files of the items of all benchmarks."""
+    """Frame files of the items of all benchmarks, and of dense ones."""
     units = dict.fromkeys(["synthesize", *(benchmark_unit(b, kind) for b, kind in kinds.items())])
+    units |= dict.fromkeys(["grounding"] if run.config.get("variants") else [])
     return [run.upstream(unit).path("frames.parquet") for unit in units]
 
 

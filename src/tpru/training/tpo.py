@@ -111,8 +111,8 @@ def run_tpo(
 ) -> None:
     """Train one phase from the weights of the one before; continues from a complete checkpoint.
 
-    Writes ``adapter`` (with LoRA: PEFT, the rows of the task tokens included), ``merged`` (an ordinary Qwen2.5-VL with
-    its processor) and ``heads`` (:class:`TaskHeads`).
+    Writes ``adapter`` (with LoRA: PEFT, the rows of the task tokens included), ``merged`` (an ordinary
+    Qwen2.5-VL with its processor) and ``heads`` (:class:`TaskHeads`).
 
     Args:
         run: of the stage.
@@ -195,7 +195,7 @@ def run_tpo(
 
 
 def adapter_config(config: TpoTraining, model: Any, processor: Any) -> PeftConfig:
-    """The rows of the task tokens in embedding and output, and with ``lora`` adapters on the language layers."""
+    """The rows of the task tokens in embedding and output; with ``lora`` adapters on the language layers."""
     rows = processor.tokenizer.convert_tokens_to_ids(list(TASK_TOKENS))
     tied = model.get_output_embeddings().weight is model.get_input_embeddings().weight
     tables = ["embed_tokens"] if tied else ["embed_tokens", "lm_head"]

@@ -9,7 +9,7 @@ items cannot tell from noise (``docs/published-figures.md``).
 import functools
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Literal
 
@@ -26,17 +26,21 @@ ORDER = (
     "seed_bench_r1_l3",
     "longvideobench",
 )
+# Of Task Preference Optimization, which the report has a section for.
+TPO_ORDER = ("tpo_ablations", "tpo_grounding", "tpo_masks", "tpo_general")
 OVERALL = "overall"
 
 
 @dataclass(frozen=True)
 class Published:
-    """One published table: accuracy in percent, as printed.
+    """One published table: accuracy, or another measure from 0 to 100, as printed.
 
     ``benchmark`` is our name of it. ``columns`` maps a column to its number of items, None where that is not
     known. ``rows`` maps a model to its figures, None where a paper prints none; the last is the overall
     unless ``overall`` is "none". That is the share of all items ("micro") or the plain mean of the columns
-    ("mean"). ``gains`` are pairs of a model and what training made of it.
+    ("mean"). ``gains`` are pairs of a model and what training made of it. ``measures`` maps a column of dense
+    items to the part and the metric that are ours of it, and to the datasets whose row is taken, the first
+    that a run has.
     """
 
     benchmark: str
@@ -48,6 +52,7 @@ class Published:
     rows: Mapping[str, Sequence[float | None]]
     gains: Sequence[tuple[str, str]]
     notes: Sequence[str]
+    measures: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -74,10 +79,19 @@ class Published:
 
 @functools.cache
 def published() -> tuple[Published, ...]:
-    """All tables, in the order of ORDER."""
-    folder = files("tpru.reporting.published")
-    texts = [(folder / f"{name}.yaml").read_text("utf-8") for name in ORDER]
-    return tuple(Published(**yaml.safe_load(text)) for text in texts)
+    """The tables of accuracies, in the order of ORDER."""
+    return tuple(map(_read, ORDER))
+
+
+@functools.cache
+def published_tpo() -> tuple[Published, ...]:
+    """The tables of Task Preference Optimization, in the order of TPO_ORDER."""
+    return tuple(map(_read, TPO_ORDER))
+
+
+def _read(name: str) -> Published:
+    text = (files("tpru.reporting.published") / f"{name}.yaml").read_text("utf-8")
+    return Published(**yaml.safe_load(text))
 
 
 def own_row(table: Published, rows: Sequence[Row], model: str, column: str) -> Row | None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tpru.evaluation.scoring import BASELINES, CHANCE, Row
 from tpru.reporting.markup import markdown
-from tpru.reporting.published import OVERALL, Published, own_row, published
+from tpru.reporting.published import OVERALL, Published, own_row, published, published_tpo
 from tpru.reporting.published.gains import Gain, estimate, gains
 from tpru.reporting.tables import (
     Cell,
@@ -139,7 +139,7 @@ def document() -> str:
     """All published tables with their gains, in Markdown."""
     overview = []
     parts = []
-    for table in published():
+    for table in (*published(), *published_tpo()):
         found = gains(table)
         overview.append(_overview_line(table, found))
         parts += [f"## {table.title}\n", f"Source: {table.source}.{OVERALLS[table.overall]}\n"]
