@@ -36,9 +36,10 @@ tiny_base: $(STAMP)  ## make the shipped tiny base anew (50 minutes) and put it 
 	rm -rf src/tpru/models/tiny_base
 	cp -r results/demo/tiny_base/model src/tpru/models/tiny_base
 
+# The second line: two processes, a file of tests to one of them; the DAG itself takes the other cores.
 test: $(STAMP)  ## all tests but those on SLURM (about 20 minutes on two cores)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto tests/unit
-	$(BIN)/python -m pytest tests/workflow tests/integration
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/workflow tests/integration
 
 test-fast: $(STAMP)  ## tests without training (a minute or two)
 	$(BIN)/python -m pytest -m "not slow and not slurm"

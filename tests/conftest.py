@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tpru.files import stage_lock
+
 REPOSITORY = Path(__file__).parents[1]
 # A shell lets what it starts in the background ignore Ctrl-C, and all that the tests start would, too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -75,7 +77,17 @@ def workspace(tmp_path: Path) -> Workspace:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """A copy in which ``experiment=smoke`` has run to its end. Do not change it: copy it."""
-    made = new_workspace(tmp_path_factory.mktemp("finished") / "clone")
-    made.run(made.snakemake("all", "--config", "experiment=smoke"))
-    return made
+    """A copy in which ``experiment=smoke`` has run to its end. Do not change it: copy it.
+
+    It runs once, whichever of the processes that test side by side comes first; each has a copy of its own,
+    so that none copies files while another one's dry run is writing beside them.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "finished_once"
+    with stage_lock(shared, wait_s=1200.0):
+        if not (shared / "done").exists():
+            shutil.rmtree(shared / "clone", ignore_errors=True)  # of a try that failed
+            made = new_workspace(shared / "clone")
+            made.run(made.snakemake("all", "--config", "experiment=smoke"))
+            (shared / "done").touch()
+    return Workspace(shared / "clone").copy(tmp_path_factory.mktemp("finished") / "clone")

@@ -1,6 +1,7 @@
 """The training of a phase of Task Preference Optimization, on a tiny random model and four kinds of lessons."""
 
 import os
+import re
 import signal
 from collections import Counter
 from copy import deepcopy
@@ -37,6 +38,7 @@ from tpru.training.checkpoints import newest_complete
 from tpru.training.interruption import Interrupted
 from tpru.training.tpo_rows import Lesson, order_of
 
+PAGE = Path(__file__).parents[2] / "docs/task-preference-optimization.md"
 UPDATES = 4
 RATES: dict[Trained, float] = {
     "language": 1e-3, "tokens": 2e-3, "temporal": 3e-3, "region": 4e-3, "mask": 5e-3, "vision": 0.0,
@@ -205,6 +207,20 @@ def test_what_a_phase_leaves_loads_by_ordinary_calls(trained: Path, base: Path) 
     heads = TaskHeads.from_pretrained(trained / "heads")
     assert set(heads.parts) == {"temporal", "region", "mask"}
     assert heads.config.moment_queries == 3
+
+
+def test_the_example_of_the_page_runs_as_it_stands(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (example,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    (tmp_path / "results/tpo/tpo/full").mkdir(parents=True)
+    (tmp_path / "results/tpo/tpo/full/joint").symlink_to(trained)
+    dense.picture("a").save(tmp_path / "a.png")
+    monkeypatch.chdir(tmp_path)
+    known: dict[str, Any] = {}
+    exec(example, known)
+    assert known["found"].item_id == "q"
+    assert capsys.readouterr().out.split()[0] in ("True", "False")
 
 
 def test_the_log_has_every_loss_by_its_name_at_every_update(trained: Path) -> None:
