@@ -34,6 +34,9 @@ SIMULATED = {f"download/{name}" for name in DEMO_SOURCES}
 EVALUATIONS = {f"evaluate/{m}/heldout" for m in ("base", "sft", "grpo", "grpo_blind")}
 ALL_MODELS = f"evaluate.models=[{','.join(get_args(ModelName))}]"
 FILTERED = "grpo.least_pass_rate=0.1"
+MASKS = (
+    "+tpo.variants.full={tasks:[mask],conversation:true,answers:heads,temporal_head:detr,region_loss:l1_giou}"
+)
 
 
 # Pinned, so that tuning the demo does not change what the tests count.
@@ -296,8 +299,8 @@ def test_a_shared_extract_value_spares_the_source_that_sets_its_own() -> None:
 
 
 def test_the_seed_reaches_exactly_the_units_with_a_random_choice() -> None:
-    everything = (ALL_MODELS, FILTERED)
-    assert changed_units("seed=1") == SIMULATED | set(SEEDED) - {*ARMS, "pass_rates"}
+    everything = (ALL_MODELS, FILTERED, MASKS)
+    assert changed_units("seed=1") == SIMULATED | set(SEEDED) - {*ARMS, "pass_rates", "segmenter"}
     assert changed_units("seed=1", base=everything) == SIMULATED | set(SEEDED)
     config = composed(*everything)
     with_seed = {u for u in [*unit_names(config), *ON_REQUEST] if "seed" in unit_config(config, u)}
@@ -315,6 +318,11 @@ def test_pass_rates_are_a_unit_only_where_they_leave_items_out(filtered: str) ->
     assert changed_units("pass_rates.samples=4", base=(filtered,)) == {"pass_rates"}
     assert changed_units("grpo.temperature=0.9", base=(filtered,)) == {"pass_rates", "grpo"}
     assert changed_units("grpo.least_pass_rate=0.3", base=(filtered,)) == {"grpo"}
+
+
+def test_the_segmenter_reads_its_own_group_alone() -> None:
+    assert changed_units("segmenter.updates=7", base=(MASKS,)) == {"segmenter"}
+    assert changed_units("segmenter.updates=7") == set()
 
 
 def test_bounds_of_pass_rates_that_leave_nothing_are_refused() -> None:
@@ -395,7 +403,7 @@ def test_the_judge_reads_models_behind_endpoints_and_of_further_seeds() -> None:
 
 def test_every_model_name_has_a_training_and_every_unit_a_script() -> None:
     assert set(get_args(ModelName)) == set(WEIGHTS_FROM)
-    stages = {u.split("/")[0] for u in [*unit_names(composed(ALL_MODELS, FILTERED)), *ON_REQUEST]}
+    stages = {u.split("/")[0] for u in [*unit_names(composed(ALL_MODELS, FILTERED, MASKS)), *ON_REQUEST]}
     assert set(WEIGHTS_FROM.values()) <= stages
     assert [s for s in stages if find_spec(f"tpru.stages.{s}") is None] == []
 
@@ -429,8 +437,8 @@ def test_a_unit_that_is_not_there_is_refused() -> None:
 
 
 def test_the_frozen_config_of_a_unit_reads_back_as_it_was(tmp_path: Path) -> None:
-    for unit in [*unit_names(composed(ALL_MODELS, FILTERED)), *ON_REQUEST]:
-        part = unit_config(composed(ALL_MODELS, FILTERED), unit)
+    for unit in [*unit_names(composed(ALL_MODELS, FILTERED, MASKS)), *ON_REQUEST]:
+        part = unit_config(composed(ALL_MODELS, FILTERED, MASKS), unit)
         freeze(tmp_path / "config.yaml", part)
         loaded: Any = OmegaConf.to_container(OmegaConf.load(tmp_path / "config.yaml"))
         assert {k: v for k, v in loaded.items() if k not in ("hydra", "defaults")} == part
