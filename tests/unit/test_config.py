@@ -23,6 +23,7 @@ from tpru.config.compose import (
     unit_names,
 )
 from tpru.config.schema import Config, ModelName
+from tpru.config.tpo_schema import PHASES
 from tpru.errors import BatchError, ConfigError
 from tpru.evaluation.scoring import BASELINES
 from tpru.pipeline import WEIGHTS_FROM
@@ -32,7 +33,10 @@ HUB_MODELS = sorted(path.stem for path in (CONF / "model").glob("qwen*.yaml"))
 DEMO_SOURCES = ("robot", "assembly", "gui", "navigation")
 SIMULATED = {f"download/{name}" for name in DEMO_SOURCES}
 EVALUATIONS = {f"evaluate/{m}/heldout" for m in ("base", "sft", "grpo", "grpo_blind")}
-ALL_MODELS = f"evaluate.models=[{','.join(get_args(ModelName))}]"
+# Those that go on from TPO are in test_tpo_config.py.
+PLAIN_MODELS = [name for name in get_args(ModelName) if not name.endswith("tpo")]
+PLAIN_ARMS = [arm for arm in ARMS if arm in PLAIN_MODELS]
+ALL_MODELS = f"evaluate.models=[{','.join(PLAIN_MODELS)}]"
 FILTERED = "grpo.least_pass_rate=0.1"
 TPO = "+tpo.variants.full={tasks:[mask],conversation:true,answers:heads,temporal_head:detr,region_loss:mse}"
 
@@ -298,11 +302,15 @@ def test_a_shared_extract_value_spares_the_source_that_sets_its_own() -> None:
 
 def test_the_seed_reaches_exactly_the_units_with_a_random_choice() -> None:
     everything = (ALL_MODELS, FILTERED, TPO)
-    assert changed_units("seed=1") == SIMULATED | set(SEEDED) - {*ARMS, "pass_rates", "grounding"}
-    assert changed_units("seed=1", base=everything) == SIMULATED | set(SEEDED)
+    of_tpo = {"grounding", "segmenter", "tpo"}
+    seeded = SIMULATED | set(SEEDED) - {*ARMS, "pass_rates", *of_tpo}
+    assert changed_units("seed=1") == seeded
+    trained = {f"tpo/full/{phase}" for phase in PHASES}
+    every = seeded | {*PLAIN_ARMS, "pass_rates", "grounding", "segmenter", *trained}
+    assert changed_units("seed=1", base=everything) == every
     config = composed(*everything)
     with_seed = {u for u in [*unit_names(config), *ON_REQUEST] if "seed" in unit_config(config, u)}
-    assert with_seed == SIMULATED | set(SEEDED) | set(ON_REQUEST)
+    assert with_seed == every | set(ON_REQUEST)
 
 
 # Arms and what runs on request.
@@ -325,6 +333,12 @@ def test_dense_items_are_made_only_where_something_is_trained_on_them() -> None:
         unit_config(composed(), "grounding")
 
 
+def test_the_segmenter_is_read_by_the_mask_heads() -> None:
+    heads = {*(f"tpo/full/{phase}" for phase in PHASES), "evaluate_heads/full"}
+    assert changed_units("segmenter.updates=7", base=(TPO,)) == {"segmenter", *heads}
+    assert changed_units("segmenter.updates=7") == set()
+
+
 def test_bounds_of_pass_rates_that_leave_nothing_are_refused() -> None:
     with pytest.raises(ConfigError, match="least_pass_rate"):
         composed("grpo.least_pass_rate=0.8", "grpo.most_pass_rate=0.2")
@@ -342,8 +356,8 @@ def test_an_arm_is_a_unit_only_where_it_is_evaluated() -> None:
         unit_config(composed(), "sft_continued")
     units = unit_names(composed(ALL_MODELS))
     assert [u for u in units if u not in unit_names(composed())] == [
-        *ARMS,
-        *(f"evaluate/{arm}/heldout" for arm in ARMS),
+        *PLAIN_ARMS,
+        *(f"evaluate/{arm}/heldout" for arm in PLAIN_ARMS),
     ]
     first = min(units.index(u) for u in units if u.startswith("evaluate/"))
     assert units.index("sft") < units.index("sft_continued") < first
@@ -404,8 +418,9 @@ def test_the_judge_reads_models_behind_endpoints_and_of_further_seeds() -> None:
 def test_every_model_name_has_a_training_and_every_unit_a_script() -> None:
     assert set(get_args(ModelName)) == set(WEIGHTS_FROM)
     stages = {u.split("/")[0] for u in [*unit_names(composed(ALL_MODELS, FILTERED, TPO)), *ON_REQUEST]}
-    assert set(WEIGHTS_FROM.values()) <= stages
-    assert [s for s in stages if find_spec(f"tpru.stages.{s}") is None] == []
+    after = {"sft_from_tpo", "grpo_from_tpo"}
+    assert {unit.split("/")[0] for unit in WEIGHTS_FROM.values()} <= stages | after
+    assert [s for s in stages | after if find_spec(f"tpru.stages.{s}") is None] == []
 
 
 def test_the_tiny_model_is_shown_pictures_of_the_size_that_its_base_was_schooled_on() -> None:
@@ -437,8 +452,8 @@ def test_a_unit_that_is_not_there_is_refused() -> None:
 
 
 def test_the_frozen_config_of_a_unit_reads_back_as_it_was(tmp_path: Path) -> None:
-    for unit in [*unit_names(composed(ALL_MODELS, FILTERED)), *ON_REQUEST]:
-        part = unit_config(composed(ALL_MODELS, FILTERED), unit)
+    for unit in [*unit_names(composed(ALL_MODELS, FILTERED, TPO)), *ON_REQUEST]:
+        part = unit_config(composed(ALL_MODELS, FILTERED, TPO), unit)
         freeze(tmp_path / "config.yaml", part)
         loaded: Any = OmegaConf.to_container(OmegaConf.load(tmp_path / "config.yaml"))
         assert {k: v for k, v in loaded.items() if k not in ("hydra", "defaults")} == part

@@ -158,6 +158,7 @@ def test_every_rule_that_is_submitted_has_its_line() -> None:
         "fetch",
         "processor",
         "base_model",
+        "segmenter",
         "tiny_base",
         "audit",
         "lmms_eval",
