@@ -20,7 +20,16 @@ TEXT = FULL.replace("full", "text").replace("answers: heads", "answers: text")
 CHAT = FULL.replace("full", "chat").replace("temporal, region, mask", "")
 MODELS = "evaluate.models=[base,sft,grpo,tpo,sft_from_tpo,grpo_from_tpo]"
 EVERYTHING = (FULL, TEXT, CHAT, MODELS)
-NEW_GROUPS = {"tpo", "grounding", "segmenter", "sft_from_tpo", "grpo_from_tpo", "phase", "variant", "variants"}
+NEW_GROUPS = {
+    "tpo",
+    "grounding",
+    "segmenter",
+    "sft_from_tpo",
+    "grpo_from_tpo",
+    "phase",
+    "variant",
+    "variants",
+}
 
 
 @cache
@@ -155,7 +164,12 @@ def test_without_variants_there_is_nothing_of_it() -> None:
 
 
 def test_what_variants_add() -> None:
-    assert added(FULL) == ["grounding", "segmenter", *(f"tpo/full/{p}" for p in PHASES), "evaluate_heads/full"]
+    assert added(FULL) == [
+        "grounding",
+        "segmenter",
+        *(f"tpo/full/{p}" for p in PHASES),
+        "evaluate_heads/full",
+    ]
     # Numbers in words need no segmenter, and without a task there is but one phase and no dense question.
     assert added(TEXT) == ["grounding", *(f"tpo/text/{p}" for p in PHASES), "evaluate_heads/text"]
     assert added(CHAT) == ["grounding", "tpo/chat/joint"]
@@ -166,7 +180,11 @@ def test_arms_on_top_are_trained_where_they_are_evaluated() -> None:
     plain = added(FULL)
     asked = "evaluate.models=[base,sft,grpo,{}]"
     assert added(FULL, asked.format("tpo")) == [*plain, "evaluate/tpo/heldout"]
-    assert added(FULL, asked.format("sft_from_tpo")) == [*plain, "sft_from_tpo", "evaluate/sft_from_tpo/heldout"]
+    assert added(FULL, asked.format("sft_from_tpo")) == [
+        *plain,
+        "sft_from_tpo",
+        "evaluate/sft_from_tpo/heldout",
+    ]
     # The second one goes on from the first, evaluated or not.
     assert added(FULL, asked.format("grpo_from_tpo")) == [
         *plain, "sft_from_tpo", "grpo_from_tpo", "evaluate/grpo_from_tpo/heldout",
@@ -200,7 +218,14 @@ def test_a_phase_reads_its_own_values_and_its_own_variant() -> None:
         assert part["phase"] == composed().tpo.phases[phase].model_dump(mode="json")
         assert part["variant"]["tasks"] == list(GROUNDING_TASKS)
         assert not {"variants", "phases", "evaluation_batch"} & set(part["tpo"])
-    assert set(reads("evaluate_heads/full")) == {"name", "unit", "variant", "model", "segmenter", "evaluation_batch"}
+    assert set(reads("evaluate_heads/full")) == {
+        "name",
+        "unit",
+        "variant",
+        "model",
+        "segmenter",
+        "evaluation_batch",
+    }
     assert set(reads("sft_from_tpo")) == {"name", "unit", "seed", "sft", "sft_from_tpo", "model"}
     assert set(reads("grpo_from_tpo")) == {"name", "unit", "seed", "grpo", "grpo_from_tpo", "model"}
     assert reads("report")["variants"] == ["full", "text"]
@@ -216,7 +241,10 @@ ALL_PHASES = {u for u in added(*EVERYTHING) if u.startswith("tpo/")}
 @pytest.mark.parametrize(
     ("override", "units"),
     [
-        ("tpo.phases.joint.learning_rates.language=1e-4", {f"tpo/{v}/joint" for v in ("full", "text", "chat")}),
+        (
+            "tpo.phases.joint.learning_rates.language=1e-4",
+            {f"tpo/{v}/joint" for v in ("full", "text", "chat")},
+        ),
         ("tpo.phases.heads.updates=9", {"tpo/full/heads", "tpo/text/heads"}),
         ("tpo.phases.assignment.mix.mask=2", {"tpo/full/assignment", "tpo/text/assignment"}),
         ("tpo.losses.assignment=2", ALL_PHASES),
@@ -261,10 +289,18 @@ def test_the_published_recipe_composes_on_the_models_of_the_hub() -> None:
     assert list(config.tpo.variants) == list(compose("tpo", []).tpo.variants)
     assert [phases[p].batch_size for p in PHASES] == [128, 128, 256]
     assert set(phases["joint"].learning_rates.values()) == {2e-5}
-    assert [part for part, rate in phases["assignment"].learning_rates.items() if rate] == ["language", "tokens"]
+    assert [part for part, rate in phases["assignment"].learning_rates.items() if rate] == [
+        "language",
+        "tokens",
+    ]
     assert phases["heads"].learning_rates["vision"] == 0
     assert phases["heads"].learning_rates["temporal"] == 1e-4
-    assert (config.tpo.lora.r, config.tpo.lora.alpha, config.tpo.weight_decay, config.tpo.warmup) == (16, 32, 0.02, 0.2)
+    assert (config.tpo.lora.r, config.tpo.lora.alpha, config.tpo.weight_decay, config.tpo.warmup) == (
+        16,
+        32,
+        0.02,
+        0.2,
+    )
 
 
 def test_the_updates_of_the_published_recipe_are_what_its_formula_says() -> None:

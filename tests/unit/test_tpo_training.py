@@ -59,7 +59,13 @@ ALBUM: Any = SimpleNamespace(image=dense.picture)
 
 def phase(**changes: Any) -> TpoPhase:
     mix = dict.fromkeys(("temporal", "region", "mask", "conversation"), 1.0)
-    values = {"updates": UPDATES, "batch_size": 8, "per_device_batch_size": 4, "mix": mix, "learning_rates": RATES}
+    values = {
+        "updates": UPDATES,
+        "batch_size": 8,
+        "per_device_batch_size": 4,
+        "mix": mix,
+        "learning_rates": RATES,
+    }
     return TpoPhase(**(values | changes))
 
 
@@ -183,7 +189,11 @@ def test_the_order_is_a_matter_of_the_seed_and_a_part_that_is_not_there_is_left_
     assert order_of(made, mix, 4, 8, 0) != order_of(made, mix, 4, 8, 1)
     # A longer training begins like a shorter one.
     assert order_of(made, mix, 9, 8, 0)[:32] == order_of(made, mix, 4, 8, 0)
-    without: dict[Part, list[Lesson]] = {"region": made["region"], "mask": [], "conversation": made["conversation"]}
+    without: dict[Part, list[Lesson]] = {
+        "region": made["region"],
+        "mask": [],
+        "conversation": made["conversation"],
+    }
     left = order_of(without, {**mix, "conversation": 0.0}, 2, 5, 0)
     assert {part(lesson) for lesson in left} == {"region"}
     with pytest.raises(ValueError, match="no part"):
@@ -203,7 +213,9 @@ def test_what_a_phase_leaves_loads_by_ordinary_calls(trained: Path, base: Path) 
     adapted = PeftModel.from_pretrained(again, str(trained / "adapter")).eval()
     ids = torch.tensor([[5, 6, 7, rows[0], rows[3], 8]])
     with torch.no_grad():
-        torch.testing.assert_close(merged(input_ids=ids).logits, adapted(input_ids=ids).logits, atol=1e-4, rtol=0)
+        torch.testing.assert_close(
+            merged(input_ids=ids).logits, adapted(input_ids=ids).logits, atol=1e-4, rtol=0
+        )
     heads = TaskHeads.from_pretrained(trained / "heads")
     assert set(heads.parts) == {"temporal", "region", "mask"}
     assert heads.config.moment_queries == 3
@@ -241,7 +253,9 @@ def test_same_seed_same_bytes_and_another_seed_others(trained: Path, base: Path,
     assert hashes(tmp_path / "other")["merged"] != hashes(trained)["merged"]
 
 
-def test_every_part_learns_at_its_own_rate(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_part_learns_at_its_own_rate(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     groups: dict[float, int] = {}
 
     class Watching(tpo.TpoTrainer):
@@ -256,7 +270,9 @@ def test_every_part_learns_at_its_own_rate(base: Path, tmp_path: Path, monkeypat
     assert set(groups) == {rate for rate in rates.values() if rate > 0}
     tower = sum(w.numel() for w in parts().model.model.visual.parameters())
     assert groups[1e-4] == tower
-    assert groups[2e-3] == len(TASK_TOKENS) * 32, "the rows of the task tokens; the table itself does not learn"
+    assert groups[2e-3] == len(TASK_TOKENS) * 32, (
+        "the rows of the task tokens; the table itself does not learn"
+    )
 
 
 def test_a_phase_goes_on_from_the_one_before_and_what_has_no_rate_stays(
@@ -316,7 +332,13 @@ class Strike(TrainerCallback):
     ids=["told to end", "killed", "killed while the tower learns"],
 )  # fmt: skip
 def test_a_training_that_was_struck_goes_on_and_ends_in_the_same_bytes(
-    step: int, dies: bool, tower: bool, trained: Path, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    step: int,
+    dies: bool,
+    tower: bool,
+    trained: Path,
+    base: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     rates = {**RATES, "vision": 1e-4} if tower else RATES
     if tower:
