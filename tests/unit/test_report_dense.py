@@ -78,9 +78,7 @@ def section(page: str) -> str:
 
 
 def test_a_page_without_variants_has_nothing_of_it(plain: ReportInputs, dense: ReportInputs) -> None:
-    without = dataclasses.replace(dense, results=plain.results)
-    page = build_page(without)
-    assert page == build_page(plain)
+    page = build_page(dataclasses.replace(dense, results=plain.results))
     assert [word for word in ("dense", "TPO", "2412.19326", "grounding") if word in page] == []
     assert "grounding" not in metrics(plain.results)
     assert not [title for title, _ in every_table(plain.results) if "Dense" in title]

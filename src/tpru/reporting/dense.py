@@ -36,8 +36,8 @@ PART_NOTES: dict[Part, str] = {
     ),
     "tracked": (
         "As masks, but the thing is pointed at in the first frame, which does not count. AO: mean overlap of "
-        "boxes over frames; success: area under the curve over overlaps; precision: centres closer than "
-        "20 pixels, or than a fifth of the box; SR: share of frames with more overlap."
+        "boxes over frames; success: area under the curve over overlaps; precision@20px: share of frames "
+        "whose centres are no further apart; SR@0.5: share of frames with more overlap."
     ),
 }
 QUESTION_NOTES: dict[Question, str] = {
@@ -50,7 +50,7 @@ QUESTION_NOTES: dict[Question, str] = {
     ),
     "guessers": (
         "On the level that training has seen (L1), where a model that learned anything must be better than "
-        "answers without a picture. “Better” or “worse”: the interval leaves 0 out; else “open”."
+        "answers without a picture; datasets without levels as a whole. “Better” or “worse”: the interval leaves 0 out; else “open”."
     ),
     "choices": (
         "Pairs of variants that differ in one choice alone: heads against labels written as text, a set head "

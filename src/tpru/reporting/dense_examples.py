@@ -21,7 +21,7 @@ MOST_FRAMES = 6
 # drawn first and broader, so that it frames a prediction in the same place.
 TRUTH = (43, 124, 255)
 PREDICTED = (255, 145, 0)
-WIDTHS = {TRUTH: 4, PREDICTED: 2}
+WIDTHS = {TRUTH: 6, PREDICTED: 3}
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ SHOWN: dict[Part, tuple[str, ...]] = {
     "temporal": ("mIoU", "R1@0.3", "R1@0.5", "R1@0.7", "mAP", "HIT@1", "HL-mAP"),
     "region": ("mIoU", "Acc@0.5"),
     "mask": ("J&F", "J", "F", "AO", "success"),
-    "tracked": ("J&F", "AO", "success", "precision@20px", "precision@0.2", "SR@0.5", "SR@0.75"),
+    "tracked": ("J&F", "AO", "success", "precision@20px", "SR@0.5"),
 }
 QUESTIONS: dict[Question, str] = {
     "together": "Tasks learned together against a task alone",
