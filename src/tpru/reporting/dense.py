@@ -50,7 +50,8 @@ QUESTION_NOTES: dict[Question, str] = {
     ),
     "guessers": (
         "On the level that training has seen (L1), where a model that learned anything must be better than "
-        "answers without a picture; datasets without levels as a whole. “Better” or “worse”: the interval leaves 0 out; else “open”."
+        "answers without a picture; datasets without levels as a whole. “Better” or “worse”: the interval "
+        "leaves 0 out; else “open”."
     ),
     "choices": (
         "Pairs of variants that differ in one choice alone: heads against labels written as text, a set head "
