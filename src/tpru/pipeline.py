@@ -171,10 +171,9 @@ class Plan:
         """Names of the trainings of TPO."""
         return list(self.config.tpo.variants)
 
-    @property
     def tpo_model(self) -> str:
-        """The phase of TPO that SFT can go on from."""
-        return TPO_MODEL
+        """``run.json`` of the phase of TPO that SFT can go on from."""
+        return self.path(f"{TPO_MODEL}/run.json")
 
     def phase_before(self, wildcards: Any) -> list[str]:
         """``run.json`` of the stage whose weights a phase of TPO goes on from."""
