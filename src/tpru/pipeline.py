@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from tpru.config.compose import (
     ON_REQUEST,
+    TPO_CONTROL,
     TPO_MODEL,
     TRAININGS,
     asked_models,
@@ -64,6 +65,7 @@ WEIGHTS_FROM = {
     "grpo_from_base": "grpo_from_base",
     "grpo_blind": "grpo",
     "tpo": TPO_MODEL,
+    "tpo_chat": TPO_CONTROL,
     "sft_from_tpo": "sft_from_tpo",
     "grpo_from_tpo": "grpo_from_tpo",
 }
