@@ -16,6 +16,9 @@ REPOSITORY = Path(__file__).parents[1]
 # A shell lets what it starts in the background ignore Ctrl-C, and all that the tests start would, too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Where several processes run tests, each leaves the other its core: two trainings that both take all of them
+# are slower than one after the other.
+CORES = ["--cores", "1"] if "PYTEST_XDIST_WORKER" in os.environ else []
 COPIED = ("Snakefile", "workflow", "conf", "src", "environment.yml", "pyproject.toml", "local", "slurm")
 
 
@@ -33,7 +36,8 @@ class Workspace:
 
     def snakemake(self, *arguments: str, profile: str = "local") -> list[str]:
         """A snakemake command line; targets go before ``--config``."""
-        return [str(Path(sys.executable).with_name("snakemake")), "--profile", profile, *arguments]
+        cores = CORES if profile == "local" else []
+        return [str(Path(sys.executable).with_name("snakemake")), "--profile", profile, *cores, *arguments]
 
     def run(
         self, command: list[str], check: bool = True, timeout: float = 900

@@ -103,6 +103,7 @@ GOLDEN = {
 
 
 TPO = "+tpo.variants.full={tasks:[mask],conversation:true,answers:heads,temporal_head:detr,region_loss:mse}"
+CHAT = TPO.replace("full", "chat").replace("mask", "")
 
 
 def check_golden(arguments: list[str]) -> str:
@@ -124,12 +125,18 @@ def test_the_exact_submission_of_every_rule(
 ) -> None:
     copy = finished.copy(tmp_path / "copy")
     arms, further = list(ARMS), [with_seed(name, 1) for name in TRAININGS]
-    tpo = ["grounding", "segmenter", *(f"tpo/full/{phase}" for phase in PHASES), "evaluate_heads/full"]
+    tpo = [
+        "grounding",
+        "segmenter",
+        *(f"tpo/full/{phase}" for phase in PHASES),
+        "tpo/chat/joint",
+        "evaluate_heads/full",
+    ]
     units = [*arms, *further, "pass_rates", "pass_rates_seed1", "benchmark/muirbench", *tpo]
     for unit in units:  # what smoke does without: any file will do
         shutil.copytree(finished.folder / "results/smoke/grpo", copy.folder / f"results/smoke/{unit}")
     outputs = shutil.copytree(copy.folder / "results", tmp_path / "outputs/results")
-    for model in [*arms, *further, "tpo"]:
+    for model in [*arms, *further, "tpo", "tpo_chat"]:
         shutil.copytree(outputs / "smoke/evaluate/grpo", outputs / f"smoke/evaluate/{model}")
     for folder in (outputs / "smoke/evaluate").iterdir():
         shutil.copytree(folder / "heldout", folder / "muirbench")
@@ -139,7 +146,7 @@ def test_the_exact_submission_of_every_rule(
     config = [
         "--config",
         "experiment=smoke",
-        f'overrides=["{models}","grpo.least_pass_rate=0.1","seeds=[1]",{more},"{TPO}"]',
+        f'overrides=["{models}","grpo.least_pass_rate=0.1","seeds=[1]",{more},"{TPO}","{CHAT}"]',
     ]
     copy.run(copy.snakemake("all", "--forceall", *OFTEN, *config, profile="slurm"))
     seen = [check_golden(arguments) for arguments in submitted(slurm)]
@@ -158,7 +165,6 @@ def test_every_rule_that_is_submitted_has_its_line() -> None:
         "fetch",
         "processor",
         "base_model",
-        "segmenter",
         "tiny_base",
         "audit",
         "lmms_eval",
