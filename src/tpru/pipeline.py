@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from tpru.config.compose import (
     ON_REQUEST,
+    TPO_CONTROL,
     TPO_MODEL,
     TRAININGS,
     asked_models,
@@ -64,6 +65,7 @@ WEIGHTS_FROM = {
     "grpo_from_base": "grpo_from_base",
     "grpo_blind": "grpo",
     "tpo": TPO_MODEL,
+    "tpo_chat": TPO_CONTROL,
     "sft_from_tpo": "sft_from_tpo",
     "grpo_from_tpo": "grpo_from_tpo",
 }
@@ -171,10 +173,9 @@ class Plan:
         """Names of the trainings of TPO."""
         return list(self.config.tpo.variants)
 
-    @property
     def tpo_model(self) -> str:
-        """The phase of TPO that SFT can go on from."""
-        return TPO_MODEL
+        """``run.json`` of the phase of TPO that SFT can go on from."""
+        return self.path(f"{TPO_MODEL}/run.json")
 
     def phase_before(self, wildcards: Any) -> list[str]:
         """``run.json`` of the stage whose weights a phase of TPO goes on from."""

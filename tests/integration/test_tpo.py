@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 HEADS = "conversation: true, answers: heads, temporal_head: detr, region_loss: l1_giou"
 OVERRIDES = (
-    "evaluate.models=[base,sft,grpo,tpo,sft_from_tpo,grpo_from_tpo]",
+    "evaluate.models=[base,sft,grpo,tpo,tpo_chat,sft_from_tpo,grpo_from_tpo]",
     f"+tpo.variants.full={{tasks: [temporal, region, mask], {HEADS}}}",
     f"+tpo.variants.chat={{tasks: [], {HEADS}}}",
     "+tpo.variants.text={tasks: [temporal, region, mask], conversation: false, answers: text, "
@@ -82,7 +82,7 @@ def test_every_dense_test_item_is_answered(results: Path) -> None:
 def test_the_page_shows_them_beside_the_temporal_tasks(results: Path) -> None:
     metrics = read(results / "report/metrics.json")
     models = {row["model"] for row in metrics["rows"]}
-    assert {"tpo", "sft_from_tpo", "grpo_from_tpo"} <= models
+    assert {"tpo", "tpo_chat", "sft_from_tpo", "grpo_from_tpo"} <= models
     dense = metrics["grounding"]["rows"]
     assert {row["model"] for row in dense} >= {"full", "text", "guess_constant", "guess_words"}
     assert {row["task"] for row in dense} == set(GROUNDING_TASKS)

@@ -34,7 +34,7 @@ DEMO_SOURCES = ("robot", "assembly", "gui", "navigation")
 SIMULATED = {f"download/{name}" for name in DEMO_SOURCES}
 EVALUATIONS = {f"evaluate/{m}/heldout" for m in ("base", "sft", "grpo", "grpo_blind")}
 # Those that go on from TPO are in test_tpo_config.py.
-PLAIN_MODELS = [name for name in get_args(ModelName) if not name.endswith("tpo")]
+PLAIN_MODELS = [name for name in get_args(ModelName) if "tpo" not in name]
 PLAIN_ARMS = [arm for arm in ARMS if arm in PLAIN_MODELS]
 ALL_MODELS = f"evaluate.models=[{','.join(PLAIN_MODELS)}]"
 FILTERED = "grpo.least_pass_rate=0.1"

@@ -30,6 +30,8 @@ from tpru.reporting.gallery import GalleryItem
 from tpru.reporting.page import DataCard, Provenance, ReportInputs, Results, build_page, duration, every_table
 from tpru.reporting.reading_tables import power_table
 from tpru.reporting.tables import bounds, filter_table, headline, overview, percent, points
+from tpru.run import Upstream
+from tpru.stages.report import picture_budgets
 from tpru.store import FrameStore, encode_png, write_frames
 from tpru.trajectories.filter_audit import Tally
 
@@ -117,6 +119,7 @@ def report_inputs(folder: Path) -> ReportInputs:
         "commit": "0123abc",
         "dirty": True,
         "command": "snakemake -c2",
+        "pixels": {"7,056": ["sft", "evaluate"]},
         "stages": [
             {
                 "stage": "sft",
@@ -312,8 +315,23 @@ def test_pictures_are_small_jpegs(page: str) -> None:
 def test_data_card_and_provenance_are_there(page: str) -> None:
     for fact in ("CC0", "83", "near duplicate", "31", "0123abc", "uncommitted", "snakemake -c2"):
         assert fact in page
-    for fact in ("torch 2.13.0", "1 min 15 s", "3.2 GB", "configuration of sft"):
+    for fact in ("torch 2.13.0", "1 min 15 s", "3.2 GB", "configuration of sft", "7,056 in sft, evaluate"):
         assert fact in page
+
+
+def test_picture_budgets_stand_side_by_side() -> None:
+    def unit(name: str, low: int, high: int, **model: str) -> Upstream:
+        config = {"model": {"min_pixels": low, "max_pixels": high, **model}}
+        return Upstream(name, Path(), {"config": config})
+
+    units = [
+        unit("processor", 1, 2),
+        unit("sft", 3136, 7056, dtype="float32"),
+        unit("sft_seed1", 3136, 7056, dtype="float32"),
+        unit("evaluate/sft/heldout", 12544, 12544, dtype="float32"),
+        Upstream("synthesize", Path(), {"config": {}}),
+    ]
+    assert picture_budgets(units) == {"3,136 to 7,056": ["sft"], "12,544": ["evaluate"]}
 
 
 def test_the_page_shows_what_the_filter_made_of_planted_defects(inputs: ReportInputs, page: str) -> None:

@@ -18,9 +18,10 @@ from transformers.models.sam2_video.modeling_sam2_video import Sam2VideoInferenc
 from tpru.config.compose import compose, unit_config, unit_names
 from tpru.config.tpo_schema import SegmenterConfig
 from tpru.errors import ConfigError, CorruptMediaError, EmptySourceError, UpstreamError
-from tpru.evaluation.segmenter import at_size, filled, overlap, score_segmenter
+from tpru.evaluation.segmenter import at_size, score_segmenter
 from tpru.files import sha256_bytes, sha256_path, write_json
 from tpru.grounding.mask_items import has_masks, masks_of
+from tpru.grounding.metrics import region_similarity
 from tpru.grounding.records import GroundingItem, Region
 from tpru.models.segmenter import Segmenter
 from tpru.models.segmenter import sam2 as sam2_module
@@ -247,7 +248,7 @@ def test_a_prompt_can_be_found_by_its_gradients(trained: tuple[TinySegmenter, Pa
         loss.backward()
         optimizer.step()
     found = at_size(logits.detach(), SIDE, SIDE)
-    assert np.mean([overlap(f, masks_of(i)[0]) for f, i in zip(found, chosen, strict=True)]) > 0.65
+    assert np.mean([region_similarity(f, masks_of(i)[0]) for f, i in zip(found, chosen, strict=True)]) > 0.65
 
 
 def test_prompts_say_which_box_they_point_at() -> None:
@@ -351,7 +352,7 @@ def test_items_without_masks_teach_nothing() -> None:
 def test_a_mask_that_is_no_picture_is_named() -> None:
     item = items("train")[0]
     broken = dataclasses.replace(item.regions[1], mask=b"no picture")
-    with pytest.raises(CorruptMediaError, match=r"item i0: the mask of frame 1"):
+    with pytest.raises(CorruptMediaError, match=r"the mask of frame 1 of item i0"):
         masks_of(dataclasses.replace(item, regions=(item.regions[0], broken)))
 
 
@@ -412,17 +413,6 @@ def test_scores_by_hand() -> None:
         "first",
         "first_box",
     }
-
-
-def test_overlaps_and_boxes_by_hand() -> None:
-    box = filled((0.25, 0.0, 0.75, 0.5), 4, 8)
-    assert box.sum() == 2 * 4
-    assert box[:2, 2:6].all()
-    assert overlap(box, ~box) == 0
-    assert overlap(box, box) == 1
-    assert overlap(np.zeros((2, 2), bool), np.zeros((2, 2), bool)) == 1
-    (large,) = at_size(torch.tensor([[[5.0, -5.0], [5.0, -5.0]]]), 6, 4)
-    assert large.tolist() == [[True, True, False, False]] * 6
 
 
 # SAM 2 against transformers' own way through it.
@@ -584,3 +574,8 @@ def test_inner_parts_of_sam2_are_where_they_were() -> None:
     assert model.no_memory_embedding.shape == (1, 1, 128)
     assert [tuple(size) for size in model.backbone_feature_sizes] == [(16, 16), (8, 8), (4, 4)]
     assert sam2_module.Sam2VideoInferenceSession(video=torch.zeros(3, 0), dtype=torch.float32).num_frames == 3
+
+
+def test_masks_at_the_size_of_a_picture() -> None:
+    (large,) = at_size(torch.tensor([[[5.0, -5.0], [5.0, -5.0]]]), 6, 4)
+    assert large.tolist() == [[True, True, False, False]] * 6

@@ -1,7 +1,6 @@
 """The stage that writes dense items: sides, what is kept apart, and the check that finds what is not."""
 
 import json
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -229,9 +228,9 @@ def test_public_items_are_taken_or_left_out_whole(
         for item_id, (side, data) in given.items():
             yield Clip((public(item_id, side, data),), (data,))  # type: ignore[arg-type]
 
-    monkeypatch.setitem(sys.modules, "tpru.grounding.sources.fake", SimpleNamespace(read=read))
+    monkeypatch.setattr(grounding, "read_dataset", read)
     config_of = grounding.GroundingConfig
-    films = SimpleNamespace(kind="fake", licence="CC0-1.0", citation="nobody")
+    films = SimpleNamespace(licence="CC0-1.0", citation="nobody")
     monkeypatch.setattr(
         grounding,
         "GroundingConfig",

@@ -12,7 +12,7 @@ from tpru.config.schema import Config
 from tpru.config.tpo_schema import PHASES
 from tpru.errors import BatchError, ConfigError
 from tpru.grounding.records import GROUNDING_TASKS
-from tpru.pipeline import Plan, check_devices
+from tpru.pipeline import Plan, check_devices, weights_unit
 
 REST = "answers: heads, temporal_head: detr, region_loss: l1_giou"
 FULL = f"tpo.variants.full={{tasks: [temporal, region, mask], conversation: true, {REST}}}"
@@ -134,9 +134,17 @@ def test_a_batch_that_is_no_multiple_has_its_own_exit_code() -> None:
 @pytest.mark.parametrize("model", ["tpo", "sft_from_tpo", "grpo_from_tpo"])
 def test_models_after_tpo_need_the_variant_that_they_go_on_from(model: str) -> None:
     asked = f"evaluate.models=[base,{model}]"
-    with pytest.raises(ConfigError, match=rf"evaluate.models: \['{model}'\] go on from tpo.variants.full"):
+    with pytest.raises(ConfigError, match=rf"evaluate.models: {model} goes on from tpo.variants.full"):
         composed(asked, TEXT)
     assert composed(asked, FULL).evaluate.models == ("base", model)
+
+
+def test_the_control_is_the_variant_chat() -> None:
+    asked = "evaluate.models=[base,tpo_chat]"
+    with pytest.raises(ConfigError, match=r"tpo_chat goes on from tpo\.variants\.chat"):
+        composed(asked, FULL)
+    assert composed(asked, CHAT).evaluate.models == ("base", "tpo_chat")
+    assert weights_unit("tpo_chat") == "tpo/chat/joint"
 
 
 def test_the_profile_is_checked_against_the_batches_of_every_phase() -> None:

@@ -29,7 +29,8 @@ VALUES = [
      {"tpo": 2, "evaluate_heads": 2, **BEHIND}),
     ("the phase before it", ["tpo.phases.heads.updates=9"], {"tpo": 4, "evaluate_heads": 2, **BEHIND}),
     ("one variant", ["tpo.variants.text.tasks=[temporal]"], {"tpo": 3, "evaluate_heads": 1, "report": 1}),
-    ("one more variant", [MORE.format("chat")], {"tpo": 1, "report": 1}),
+    # Without a task it answers no dense question: the report knows nothing of it.
+    ("one more control", [MORE.format("chat")], {"tpo": 1}),
     ("dense items", ["grounding.simulated.clip_frames=8"],
      {"grounding": 1, "segmenter": 1, "tpo": 6, "evaluate_heads": 2, **BEHIND}),
     ("the segmenter", ["segmenter.updates=9"],

@@ -144,7 +144,7 @@ rule tpo:
 
 rule sft_from_tpo:
     input:
-        tpo=PLAN.path(PLAN.tpo_model + "/run.json"),
+        tpo=PLAN.tpo_model(),
         synthesize=PLAN.path("synthesize/run.json"),
     output:
         PLAN.path("sft_from_tpo{seed}/run.json"),

@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
 
-from tpru.config.schema import Config, ExtractConfig, Fetch
+from tpru.config.schema import AFTER_VARIANT, Config, ExtractConfig, Fetch
 from tpru.config.tpo_schema import PHASES, TpoTraining, TpoVariant
 from tpru.errors import BatchError, ConfigError
 from tpru.files import canonical_json
@@ -45,9 +45,9 @@ SEEDED = (
 # Arms of training that are run only where they are evaluated.
 ARMS = ("sft_continued", "grpo_from_base", "sft_from_tpo", "grpo_from_tpo")
 
-# The training of TPO that SFT and GRPO can go on from, and the model `tpo`.
-TPO_VARIANT = "full"
-TPO_MODEL = f"tpo/{TPO_VARIANT}/{PHASES[-1]}"
+# The training of TPO that SFT and GRPO can go on from (the model `tpo`), and its control (`tpo_chat`).
+TPO_MODEL = f"tpo/{AFTER_VARIANT['tpo']}/{PHASES[-1]}"
+TPO_CONTROL = f"tpo/{AFTER_VARIANT['tpo_chat']}/{PHASES[-1]}"
 
 # Units whose result is a model, which has their name.
 TRAININGS = ("sft", "sft_continued", "grpo", "grpo_from_base", "sft_from_tpo", "grpo_from_tpo")

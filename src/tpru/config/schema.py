@@ -28,9 +28,12 @@ ModelName = Literal[
     "grpo_from_base",
     "grpo_blind",
     "tpo",
+    "tpo_chat",
     "sft_from_tpo",
     "grpo_from_tpo",
 ]
+# Models that a training of TPO comes before, and which one.
+AFTER_VARIANT = {"tpo": "full", "tpo_chat": "chat", "sft_from_tpo": "full", "grpo_from_tpo": "full"}
 # Models that other programs can be given: those that differ in their weights.
 ExportedModel = Literal["base", "sft", "sft_continued", "grpo", "grpo_from_base"]
 
@@ -905,9 +908,11 @@ class Config(Strict):
                     raise ValueError(f"benchmarks.{name}: a source has this name, too; rename one of them")
         if "base" not in self.evaluate.models:
             raise ValueError("evaluate.models must hold `base`: every comparison starts from it")
-        after = [m for m in self.evaluate.models if m.endswith("tpo")]
-        if after and "full" not in self.tpo.variants:
-            raise ValueError(f"evaluate.models: {after} go on from tpo.variants.full, which is not there")
+        for name, variant in AFTER_VARIANT.items():
+            if name in self.evaluate.models and variant not in self.tpo.variants:
+                raise ValueError(
+                    f"evaluate.models: {name} goes on from tpo.variants.{variant}, which is not there"
+                )
         always = {"base", "sft", "grpo"}
         untrained = [m for m in self.lmms_eval.models if m not in {*always, *self.evaluate.models}]
         if untrained:

@@ -9,7 +9,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from tpru.grounding.mask_items import Mask, masks_of
-from tpru.grounding.records import BoxShares, GroundingItem
+from tpru.grounding.masks import fill_box
+from tpru.grounding.metrics import region_similarity
+from tpru.grounding.records import GroundingItem
 from tpru.models.loading import device
 from tpru.models.segmenter import Segmenter
 
@@ -22,20 +24,6 @@ def at_size(logits: Tensor, height: int, width: int) -> list[Mask]:
     size = (height, width)
     large = functional.interpolate(logits.float().unsqueeze(1), size, mode="bilinear", align_corners=False)
     return list((large.squeeze(1) > 0).cpu().numpy())
-
-
-def overlap(found: Mask, true: Mask) -> float:
-    """Intersection over union, J of DAVIS; 1 where both are empty."""
-    union = int((found | true).sum())
-    return float((found & true).sum()) / union if union else 1.0
-
-
-def filled(box: BoxShares, height: int, width: int) -> Mask:
-    """The mask of all pixels of a box."""
-    left, top, right, bottom = box
-    mask = np.zeros((height, width), dtype=np.bool_)
-    mask[round(top * height) : round(bottom * height), round(left * width) : round(right * width)] = True
-    return mask
 
 
 def score_segmenter(
@@ -60,12 +48,13 @@ def score_segmenter(
             logits = segmenter.follow(clips, segmenter.point(boxes))
         for item, of_item in zip(chosen, logits, strict=True):
             true = masks_of(item)
-            staying = filled(item.regions[0].box, *true[0].shape)
-            for t, (mask, found) in enumerate(zip(true, at_size(of_item, *true[0].shape), strict=True)):
+            height, width = true[0].shape
+            staying = fill_box(item.regions[0].box, width, height)
+            for t, (mask, found) in enumerate(zip(true, at_size(of_item, height, width), strict=True)):
                 if t and not mask.any():
                     values["absent"].append(float(not found.any()))
                     continue
                 name = "followed" if t else "first"
-                values[name].append(overlap(found, mask))
-                values[f"{name}_box"].append(overlap(staying, mask))
+                values[name].append(region_similarity(found, mask))
+                values[f"{name}_box"].append(region_similarity(staying, mask))
     return {name: float(np.mean(v)) for name, v in values.items() if v}

@@ -1,15 +1,9 @@
 """The masks of items, as arrays."""
 
-import io
-
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 
-from tpru.errors import CorruptMediaError
+from tpru.grounding.masks import Mask, decode
 from tpru.grounding.records import GroundingItem
-
-Mask = NDArray[np.bool_]
 
 
 def has_masks(item: GroundingItem) -> bool:
@@ -25,16 +19,9 @@ def masks_of(item: GroundingItem) -> list[Mask]:
     Raises:
         CorruptMediaError: a mask is no picture.
     """
-    decoded = [_decoded(item.item_id, r.frame, r.mask) if r.mask else None for r in item.regions]
+    places = [f"the mask of frame {r.frame} of item {item.item_id}" for r in item.regions]
+    decoded = [
+        decode(r.mask, place) if r.mask else None for r, place in zip(item.regions, places, strict=True)
+    ]
     shape = next(m.shape for m in decoded if m is not None)
     return [np.zeros(shape, dtype=np.bool_) if m is None else m for m in decoded]
-
-
-def _decoded(item_id: str, frame: int, data: bytes) -> Mask:
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            return np.asarray(image.convert("L")) > 127
-    except (OSError, SyntaxError) as error:
-        raise CorruptMediaError(
-            f"item {item_id}: the mask of frame {frame} is no PNG ({error}); run stage grounding again"
-        ) from error

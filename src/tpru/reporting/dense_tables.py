@@ -35,6 +35,7 @@ QUESTIONS: dict[Question, str] = {
 # What dense supervision does to the temporal tasks: a model that had it, and one that did not.
 PAIRS = (
     ("tpo", "base"),
+    ("tpo", "tpo_chat"),
     ("sft_from_tpo", "sft"),
     ("grpo_from_tpo", "grpo"),
     ("sft_from_tpo", "sft_continued"),

@@ -58,13 +58,15 @@ class StageRun(TypedDict):
 
 
 class Provenance(TypedDict):
-    """What was run: resolved configuration per stage as YAML, versions, commit and times."""
+    """What was run: resolved configuration per stage as YAML, versions, commit and times; ``pixels`` names by
+    budget of pixels the stages that showed pictures to a model."""
 
     config: dict[str, str]
     versions: dict[str, str]
     commit: str
     dirty: bool
     command: str
+    pixels: dict[str, list[str]]
     stages: list[StageRun]
 
 

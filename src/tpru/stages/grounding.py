@@ -9,19 +9,18 @@ or of synthesized items, is trained on.
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
 
-from tpru.config.grounding_datasets import GroundingDataset
 from tpru.config.tpo_schema import GroundingConfig
 from tpru.errors import EmptySourceError
 from tpru.files import sha256_bytes, write_json
 from tpru.grounding.chat import film_chat, read_chat
 from tpru.grounding.films import Film, usual_places
 from tpru.grounding.leaks import dense_leaks, refuse_dense_leaks
-from tpru.grounding.records import ChatItem, Clip, GroundingItem, Side
+from tpru.grounding.records import ChatItem, GroundingItem, Side
 from tpru.grounding.sides import at_most, seen_in, side_of_groups, without
 from tpru.grounding.simulated import dense_items
+from tpru.grounding.sources.opened import read_dataset
 from tpru.records import SPLITS
 from tpru.run import Run, say, stage
 from tpru.runtime import progress
@@ -42,12 +41,6 @@ class Gathered:
     chat: list[ChatItem] = field(default_factory=list)
     looks: dict[str, Signature] = field(default_factory=dict)
     left_out: Counter[str] = field(default_factory=Counter)
-
-
-def read_dataset(name: str, config: GroundingDataset) -> Iterator[Clip]:
-    """The clips of a public dataset; the module that reads it has the name of its kind."""
-    clips: Iterator[Clip] = import_module(f"tpru.grounding.sources.{config.kind}").read(name, config)
-    return clips
 
 
 def pictures(run: Run, config: GroundingConfig, sides: dict[str, Side], into: Gathered) -> Iterator[bytes]:

@@ -49,8 +49,8 @@ from tpru.reporting.page import (
     every_table,
 )
 from tpru.reporting.seeds import Shares, overall
-from tpru.run import Run, code, say, stage
-from tpru.seeds import with_seed
+from tpru.run import Run, Upstream, code, say, stage
+from tpru.seeds import stage_of, with_seed
 from tpru.stages.inputs import benchmark_items, benchmark_unit, item_frames, items_of, sources
 from tpru.stages.report_dense import EXAMPLES_PER_TASK, dense_examples, dense_inputs, score_dense
 from tpru.store import FrameStore, read_records, write_records
@@ -398,6 +398,7 @@ def provenance(run: Run) -> Provenance:
         "commit": code()["git.commit"],
         "dirty": code()["git.dirty"] == "true",
         "command": command_line(),
+        "pixels": picture_budgets(units),
         "stages": [
             {
                 "stage": u.unit,
@@ -408,6 +409,19 @@ def provenance(run: Run) -> Provenance:
             for u in units
         ],
     }
+
+
+def picture_budgets(units: list[Upstream]) -> dict[str, list[str]]:
+    """The stages by how many pixels they bring pictures to: training and evaluation side by side."""
+    budgets: dict[str, list[str]] = {}
+    for unit in units:
+        model = unit.record["config"].get("model", {})
+        if "dtype" in model and unit.unit != "base_model":  # what reads pictures with a local model
+            low, high = model["min_pixels"], model["max_pixels"]
+            stages = budgets.setdefault(f"{low:,}" if low == high else f"{low:,} to {high:,}", [])
+            if stage_of(unit.unit) not in stages:
+                stages.append(stage_of(unit.unit))
+    return budgets
 
 
 if __name__ == "__main__":

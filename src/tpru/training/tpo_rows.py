@@ -78,15 +78,18 @@ def order_of(
     streams = {part: _stream(lessons[part], seed, part) for part in parts}
     owed = dict.fromkeys(parts, 0.0)
     taught: list[Lesson] = []
-    for _ in range(updates):
+    for update in range(updates):
         for part in parts:
             owed[part] += batch * mix[part] / total
         counts = {part: int(owed[part]) for part in parts}
         for part in sorted(parts, key=lambda p: counts[p] - owed[p])[: batch - sum(counts.values())]:
             counts[part] += 1
+        drawn: list[Lesson] = []
         for part in parts:
             owed[part] -= counts[part]
-            taught += [next(streams[part]) for _ in range(counts[part])]
+            drawn += [next(streams[part]) for _ in range(counts[part])]
+        # Mixed, so that a pass of a part of an update holds all kinds, too.
+        taught += [drawn[int(i)] for i in generator(seed, "update", str(update)).permutation(batch)]
     return taught
 
 
