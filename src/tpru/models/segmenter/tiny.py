@@ -82,8 +82,9 @@ class TinySegmenter(PreTrainedModel):
         self.stored = nn.Conv2d(coarse + 4, coarse, 1)
         self.recalled = nn.Conv2d(coarse, coarse, 1)
         self.stays = nn.Conv2d(4, coarse, 3, padding=1)
-        self.sharpness = nn.Parameter(torch.tensor(2.7))
-        self.reach = nn.Parameter(torch.tensor(10.0))
+        # Logarithms: a cell looks for what is like it, nearby first, as most things stay or move a little.
+        self.likeness = nn.Parameter(torch.tensor(2.7))
+        self.nearness = nn.Parameter(torch.tensor(3.7))
         # A first guess of the mask is refined, not made anew.
         self.trust = nn.Parameter(torch.tensor(2.0))
         # The mask.
@@ -174,8 +175,8 @@ class TinySegmenter(PreTrainedModel):
         query, key = (functional.normalize(self.key(x).flatten(2), dim=1) for x in (coarse, before))
         parts = functional.pixel_unshuffle(2 * torch.sigmoid(logits).unsqueeze(1) - 1, 2)
         stored = torch.cat([self.stored(torch.cat([before, parts], dim=1)), parts], dim=1).flatten(2)
-        scores = torch.exp(self.sharpness) * query.transpose(1, 2) @ key
-        far = functional.softplus(self.reach) * _distances(self.cells, coarse)
+        scores = torch.exp(self.likeness) * query.transpose(1, 2) @ key
+        far = torch.exp(self.nearness) * _distances(self.cells, coarse)
         found = torch.softmax(scores - far, dim=2) @ stored.transpose(1, 2)
         found = found.transpose(1, 2).unflatten(2, coarse.shape[-2:])
         recalled, guess = found.split([coarse.shape[1], 4], dim=1)
