@@ -194,6 +194,10 @@ class Plan:
         """``run.json`` of the stages whose weights lmms-eval is given."""
         return [self.path(f"{WEIGHTS_FROM[model]}/run.json") for model in self.config.lmms_eval.models]
 
+    def verdicts(self) -> list[str]:
+        """``run.json`` of the judge, where the page shows what it says."""
+        return [self.path("judge/run.json")] if self.config.report.judge else []
+
     def judged(self) -> list[str]:
         """``run.json`` of the evaluations that the judge reads, and of the stage that gives their items."""
         judge = self.config.judge

@@ -1,6 +1,7 @@
 """The judge of consistency: what it is shown, how its replies are read, and figures counted by hand."""
 
 import dataclasses
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,8 +29,10 @@ from tpru.evaluation.statistics import clustered_interval
 from tpru.files import read_json, write_json
 from tpru.models.endpoint import KEY_VARIABLE, URL_VARIABLE
 from tpru.records import NONE_OPTION, Item, Option, Prediction
+from tpru.reporting.reading_tables import judge_table
 from tpru.run import Run
 from tpru.stages import judge as judge_stage
+from tpru.stages.report import judgement
 from tpru.store import read_records, write_records
 from tpru.synthesis.wording import ORDER_FORM, option_blocks
 from tpru.tracking.runs import SilentTracker
@@ -294,13 +297,25 @@ def test_the_stage_and_that_a_repeated_run_asks_nothing(
     assert [v.judge for v in verdicts if v.model == "grpo"] == [case[4] for case in CASES[1:]]
 
     written = read_json(run.folder / "judge.json")
-    assert (written["model"], written["items"], written["prompt"]) == ("big", 8, prompt_text())
+    assert (written["judge"], written["items"], written["prompt"]) == ("big", 8, prompt_text())
+    made = SimpleNamespace(
+        upstream=lambda unit: {"judge": SimpleNamespace(path=lambda n: run.folder / n)}[unit]
+    )
+    shown = judgement(made)  # type: ignore[arg-type]
+    assert json.loads(json.dumps(dataclasses.asdict(shown))) == written
+    table = judge_table(shown)
+    assert [line.label for line in table.lines] == ["sft", "grpo"]
+    sft = [(cell.main, cell.detail) for cell in table.lines[0].cells]
+    assert sft[0][0] == "75.0%"
+    assert sft[0][1].endswith("4 of 8")
+    assert sft[4] == ("50.0%", "of 6")
+    assert (sft[6][0], sft[6][1].split()[:3]) == ("1", ["2", "not", "asked"])
     for model in ("sft", "grpo"):
         own = [v for v in verdicts if v.model == model]
-        assert [r for r in written["judge"] if r["model"] == model] == [
+        assert [r for r in written["by_judge"] if r["model"] == model] == [
             dataclasses.asdict(r) for r in judge_rows(ITEMS[1:], own, model, "heldout")
         ]
-        assert [r for r in written["rules"] if r["model"] == model] == [
+        assert [r for r in written["by_rules"] if r["model"] == model] == [
             dataclasses.asdict(r) for r in consistency_rows(ITEMS[1:], predictions(model), model, "heldout")
         ]
     assert written["agreement"] == [

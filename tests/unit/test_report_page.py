@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw
 from tpru.errors import UpstreamError
 from tpru.evaluation.consistency import consistency_rows
 from tpru.evaluation.harness import harness_rows
+from tpru.evaluation.judge import Agreement, Judgement
 from tpru.evaluation.scoring import (
     Row,
     adjusted,
@@ -31,7 +32,7 @@ from tpru.reporting.page import DataCard, Provenance, ReportInputs, Results, bui
 from tpru.reporting.reading_tables import power_table
 from tpru.reporting.tables import bounds, filter_table, headline, overview, percent, points
 from tpru.run import Upstream
-from tpru.stages.report import picture_budgets
+from tpru.stages.report import metrics, picture_budgets
 from tpru.store import FrameStore, encode_png, write_frames
 from tpru.trajectories.filter_audit import Tally
 
@@ -233,6 +234,22 @@ def test_other_readings_and_what_follows_from_the_reasoning_appear(inputs: Repor
     (power,) = power_table(powers(inputs.results.rows, inputs.results.comparisons)).lines
     assert [c.main for c in power.cells[:2]] == [str(len(ITEMS)), "12"]
     assert "How small a difference these items can show" in page
+
+
+def test_the_page_shows_the_judge_where_it_was_asked(inputs: ReportInputs, page: str) -> None:
+    rows = tuple(inputs.results.consistency)
+    counted = Agreement("sft", "drawn_test", 5, 4, 0.8, None, 2, 1, 3)
+    found = Judgement("<big>", "drawn_test", 9, "Find & say.", rows, rows, (counted,))
+    results = dataclasses.replace(inputs.results, judge=found)
+    shown = build_page(dataclasses.replace(inputs, results=results))
+    assert 'id="judge"' not in page
+    section = shown[shown.index('<h2 id="judge">') :].partition("</section>")[0]
+    for text in ("&lt;big&gt; read", "Find &amp; say.", "80.0%", "of 5", "3 not asked", "1 refused"):
+        assert text in section
+    titles = [title for title, _ in every_table(results)]
+    assert "drawn_test: answers that follow from the reasoning, as a judge reads it" in titles
+    assert metrics(results)["judge"] == dataclasses.asdict(found)
+    assert "judge" not in metrics(inputs.results)
 
 
 def test_training_seeds_have_a_section_of_their_own(inputs: ReportInputs, page: str) -> None:

@@ -53,6 +53,7 @@ VALUES = [
     ("the audit", ["audit.items=7"], {}),
     ("what lmms-eval asks", ["lmms_eval.limit=7"], {}),
     ("what the judge reads", ["judge.items=7"], {}),
+    ("the judge on the page", ["report.judge=true"], {"judge": 1, "report": 1}),
     ("how models are asked", ["evaluate.max_new_tokens=81"], {"evaluate": 4, "report": 1}),
     ("one more benchmark", ["+benchmark@benchmarks.muirbench=muirbench", "benchmarks.muirbench.path=there"],
      {"benchmark": 1, "evaluate": 4, "report": 1}),

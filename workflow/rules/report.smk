@@ -12,6 +12,7 @@ rule report:
         synthesize=PLAN.path("synthesize/run.json"),
         filter_audit=PLAN.path("filter_audit/run.json"),
         heads=PLAN.heads(),
+        verdicts=PLAN.verdicts(),
     output:
         page=report(
             PLAN.path("report/index.html"),

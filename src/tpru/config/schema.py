@@ -806,6 +806,7 @@ class ReportConfig(Strict):
     contact_sheet_sequences: Count
     confidence: Annotated[float, Field(gt=0.5, lt=1.0)]
     bootstrap_samples: Positive
+    judge: bool
 
 
 class AuditConfig(Strict):

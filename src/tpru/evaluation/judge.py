@@ -73,6 +73,19 @@ class Agreement:
     not_asked: int
 
 
+@dataclass(frozen=True)
+class Judgement:
+    """All that the judge of this name found, beside the rules on the same ``items`` answers of each model."""
+
+    judge: str
+    benchmark: str
+    items: int
+    prompt: str
+    by_judge: tuple[ConsistencyRow, ...]
+    by_rules: tuple[ConsistencyRow, ...]
+    agreement: tuple[Agreement, ...]
+
+
 def prompt_text() -> str:
     """What the judge is asked, with ``$question`` and ``$reasoning`` in their places."""
     return resources.files("tpru.evaluation").joinpath("judge_prompt.txt").read_text(encoding="utf-8")

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from tpru.evaluation.consistency import ConsistencyRow
 from tpru.evaluation.harness import HarnessRow
+from tpru.evaluation.judge import Judgement
 from tpru.evaluation.scoring import Comparison, Row, powers
 from tpru.grounding.results import DenseResults
 from tpru.reporting import figures, tables
@@ -19,7 +20,7 @@ from tpru.reporting.gallery import GalleryItem, gallery_view, thumbnails
 from tpru.reporting.published import Published
 from tpru.reporting.published import tables as papers
 from tpru.reporting.published.gains import gains
-from tpru.reporting.reading_tables import consistency_table, harness_table, power_table
+from tpru.reporting.reading_tables import JUDGED, consistency_table, harness_table, judge_table, power_table
 from tpru.reporting.seeds import Shares, over_seeds
 from tpru.store import FrameStore
 from tpru.trajectories.filter_audit import Tally
@@ -91,7 +92,8 @@ class Results:
     """What was measured: accuracies, differences, other readings of the same completions, consistency.
 
     ``seeds`` maps training seeds, the experiment's own first, to the accuracies of the models trained with
-    them; empty where there is no further one. ``dense`` is there where variants of TPO were evaluated.
+    them; empty where there is no further one. ``dense`` is there where variants of TPO were evaluated,
+    ``judge`` where the page is to show it.
     """
 
     rows: list[Row]
@@ -100,6 +102,7 @@ class Results:
     consistency: list[ConsistencyRow]
     seeds: dict[int, Shares] = field(default_factory=dict)
     dense: DenseResults | None = None
+    judge: Judgement | None = None
 
 
 @dataclass(frozen=True)
@@ -174,6 +177,8 @@ def every_table(results: Results) -> list[tuple[str, tables.Table]]:
             ),
             (f"{name}: answers that follow from the reasoning", consistency_table(results.consistency, name)),
         ]
+    if results.judge:
+        out.append((f"{results.judge.benchmark}: {JUDGED}", judge_table(results.judge)))
     out.append(("Smallest differences that are found", power_table(powers(rows, results.comparisons))))
     out += _over_seeds(results)
     for view in _beside(rows):
@@ -232,6 +237,8 @@ def _view(inputs: ReportInputs) -> dict[str, Any]:
         ],
         "overview": tables.overview(rows, inputs.seconds),
         "power": power_table(powers(rows, inputs.results.comparisons)),
+        "judge": inputs.results.judge,
+        "judged": judge_table(inputs.results.judge) if inputs.results.judge else None,
         "seeds": [*inputs.results.seeds],
         "over_seeds": _over_seeds(inputs.results),
         "beside": _beside(rows),

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 
 from tpru.evaluation.consistency import ConsistencyRow
 from tpru.evaluation.harness import HarnessRow
+from tpru.evaluation.judge import Judgement
 from tpru.evaluation.scoring import Power
 from tpru.reporting.tables import Cell, Line, Table, bounds, distinct, percent, plain, points
 
+JUDGED = "answers that follow from the reasoning, as a judge reads it"
 NOTHING = Cell("\N{EN DASH}")
 GAP = "\N{EN SPACE}"
 
@@ -44,6 +46,31 @@ def _consistency_cell(row: ConsistencyRow) -> Cell:
     if not row.decided:
         return Cell(NOTHING.main, f"0 of {row.n} can be judged")
     return Cell(percent(row.rate), f"{bounds(row.low, row.high)}{GAP}{row.decided} of {row.n}")
+
+
+def judge_table(found: Judgement) -> Table:
+    """Models against all answers by judge and by rules, right and wrong ones by the judge, and how often both
+    say the same."""
+    judged, ruled = (
+        {(row.model, row.answers): row for row in rows} for rows in (found.by_judge, found.by_rules)
+    )
+    lines = [
+        Line(
+            one.model,
+            (
+                _consistency_cell(judged[one.model, "all"]),
+                _consistency_cell(ruled[one.model, "all"]),
+                _consistency_cell(judged[one.model, "right"]),
+                _consistency_cell(judged[one.model, "wrong"]),
+                Cell(percent(one.share), f"of {one.n}") if one.n else NOTHING,
+                NOTHING if one.kappa is None else Cell(f"{one.kappa:.2f}"),
+                Cell(str(one.unreadable), f"{one.not_asked} not asked{GAP}{one.refused} refused"),
+            ),
+        )
+        for one in found.agreement
+    ]
+    head = ("model", "by the judge", "by the rules", "right answers, judge", "wrong answers, judge")
+    return Table((*head, "same verdict", "kappa", "unreadable replies"), tuple(lines))
 
 
 def power_table(found: Sequence[Power]) -> Table:

@@ -3,7 +3,7 @@
     export TPRU_ENDPOINT_URL=http://localhost:8000/v1
     python -m tpru.stages.judge experiment=demo judge.model=NAME
 
-Nothing depends on it; it runs when it is asked for (docs/endpoint-models.md).
+It runs when it is asked for, or when the page is to show it (docs/endpoint-models.md).
 """
 
 from collections import Counter
@@ -12,7 +12,15 @@ from dataclasses import asdict
 from tpru.config.schema import JudgeConfig
 from tpru.errors import EmptySourceError
 from tpru.evaluation.consistency import ConsistencyRow, consistency_rows
-from tpru.evaluation.judge import Agreement, Judged, agreement, judge_answers, judge_rows, prompt_text
+from tpru.evaluation.judge import (
+    Agreement,
+    Judged,
+    Judgement,
+    agreement,
+    judge_answers,
+    judge_rows,
+    prompt_text,
+)
 from tpru.files import write_json
 from tpru.models.endpoint import CACHE, Endpoint, Settings
 from tpru.records import Item, Prediction
@@ -42,17 +50,16 @@ def main(run: Run) -> None:
         rows += judge_rows(items, judged, model, config.benchmark)
         rules += consistency_rows(items, list(by_item.values()), model, config.benchmark)
         agreements.append(agreement(judged, model, config.benchmark))
-    write_json(
-        run.output("judge.json"),
-        {
-            "model": config.model,
-            "items": len(items),
-            "prompt": prompt_text(),
-            "judge": [asdict(row) for row in rows],
-            "rules": [asdict(row) for row in rules],
-            "agreement": [asdict(row) for row in agreements],
-        },
+    found = Judgement(
+        config.model,
+        config.benchmark,
+        len(items),
+        prompt_text(),
+        tuple(rows),
+        tuple(rules),
+        tuple(agreements),
     )
+    write_json(run.output("judge.json"), asdict(found))
     run.counts = {"outcomes": dict(sorted(Counter(j.outcome for j in judged).items()))}
     run.metrics = {**metrics(rows, agreements), **usage(endpoint)}
     for line in table(rows, rules, agreements):

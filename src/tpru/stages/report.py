@@ -19,6 +19,7 @@ from tpru.config.schema import ReportConfig
 from tpru.evaluation.consistency import ConsistencyRow, consistency_rows
 from tpru.evaluation.guessers import guesser_rows
 from tpru.evaluation.harness import HarnessRow, harness_rows
+from tpru.evaluation.judge import Agreement, Judgement
 from tpru.evaluation.scoring import (
     Comparison,
     Row,
@@ -92,6 +93,7 @@ def main(run: Run) -> None:
         follows,
         by_seed(run, rows, test),
         score_dense(run, dense, config) if dense else None,
+        judgement(run) if config.judge else None,
     )
     write_json(run.output("metrics.json"), metrics(results))
     write_records(run.output("metrics.parquet"), Row, rows)
@@ -248,11 +250,18 @@ def compare_models(
     return out
 
 
+def judgement(run: Run) -> Judgement:
+    """What the judge found."""
+    made = read_json(run.upstream("judge").path("judge.json"))
+    kinds = {"by_judge": ConsistencyRow, "by_rules": ConsistencyRow, "agreement": Agreement}
+    return Judgement(**made | {key: tuple(kind(**row) for row in made[key]) for key, kind in kinds.items()})
+
+
 def metrics(results: Results) -> dict[str, object]:
     """The content of ``metrics.json``: no times and no paths, so that equal runs give equal files.
 
     ``seeds`` is there only where trainings ran with several, ``grounding`` only where variants of TPO were
-    evaluated.
+    evaluated, ``judge`` only where the page shows it.
     """
     seeds = [
         {"seed": seed, "benchmark": benchmark, "model": model, "accuracy": accuracy}
@@ -267,6 +276,7 @@ def metrics(results: Results) -> dict[str, object]:
         "consistency": [asdict(r) for r in results.consistency],
         **({"seeds": seeds} if seeds else {}),
         **({"grounding": dense_metrics(results.dense)} if results.dense else {}),
+        **({"judge": asdict(results.judge)} if results.judge else {}),
     }
 
 
