@@ -13,6 +13,12 @@ def moment(scene: int, frame: int) -> str:
     return f"thing {scene} reached place {frame}"
 
 
+def spot(frame: int) -> tuple[float, float, float, float]:
+    """Where the thing is in a frame: a quarter of the width, farther right from frame to frame."""
+    left = 0.09 * (frame % 8)
+    return (left, 0.4, left + 0.25, 0.7)
+
+
 def make_scene(number: int, facts: bool = True, moments: int = N_MOMENTS) -> Scene:
     """Scene ``number``: scenarios and families take turns."""
     return Scene(
@@ -23,6 +29,7 @@ def make_scene(number: int, facts: bool = True, moments: int = N_MOMENTS) -> Sce
         steps=tuple(moment(number, k) for k in range(moments)),
         facts=tuple(((f"where is thing {number}?", f"at place {k}"),) * facts for k in range(moments)),
         progress=tuple(k / (moments - 1) for k in range(moments)),
+        places=tuple(((f"the thing {number}", spot(k)),) for k in range(moments)),
     )
 
 

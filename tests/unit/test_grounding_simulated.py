@@ -309,7 +309,7 @@ def test_a_region_is_the_box_of_a_thing_that_one_name_fits(scenario: Scenario) -
         assert (region.frame, region.mask) == (0, b"")
         assert CONFIG.least_share <= area(box) <= MOST_SHARE
         assert min(box[2] - box[0], box[3] - box[1]) >= LEAST_SIDE
-        assert item.query in clear_names(one.states[frame])
+        assert item.query in clear_names(t.name for t in one.states[frame].things)
 
 
 def test_a_name_that_fits_two_things_is_not_asked() -> None:
@@ -320,9 +320,9 @@ def test_a_name_that_fits_two_things_is_not_asked() -> None:
             "the blue brick": ("", (0.6, 0.0, 0.8, 0.2)),
         }
     )
-    assert clear_names(state) == {"the red brick on level one", "the blue brick"}
+    assert clear_names(t.name for t in state.things) == {"the red brick on level one", "the blue brick"}
     twice = replace(state, things=(*state.things, state.things[-1]))
-    assert clear_names(twice) == {"the red brick on level one"}
+    assert clear_names(t.name for t in twice.things) == {"the red brick on level one"}
 
 
 def test_what_is_small_thin_covered_or_everywhere_is_not_asked() -> None:

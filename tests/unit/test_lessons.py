@@ -150,7 +150,7 @@ def test_no_answer_puts_labels_in_an_order() -> None:
                 assert turn.answer in turn.question
             elif turn.kind == "locate":
                 assert len(turn.answer) == 1
-            elif turn.kind in ("recall", "describe", "fact", "far"):
+            elif turn.kind in ("recall", "describe", "fact", "where", "far"):
                 label, told = turn.answer.split(": ", 1)
                 assert label in labels or "word" in told
                 assert not re.search(rf"\b[{LABELS[1]}]\b", told)
@@ -286,6 +286,7 @@ def test_a_lesson_has_a_few_turns_and_all_kinds_occur() -> None:
         *(
             "describe",
             "fact",
+            "where",
             "far",
             "each",
             "earlier",
@@ -309,7 +310,7 @@ def test_a_lesson_has_a_few_turns_and_all_kinds_occur() -> None:
 def test_one_picture_is_not_compared() -> None:
     alone = [d for d in drawn() if len(d.pictures) == 1]
     kinds = {t.kind.removesuffix("_thinking") for d in alone for t in d.turns}
-    assert kinds == {"describe", "fact", "far", "fits"}
+    assert kinds == {"describe", "fact", "where", "far", "fits"}
 
 
 def test_a_lesson_depends_on_its_generator_alone() -> None:
@@ -496,3 +497,25 @@ def test_words_come_back_as_they_were() -> None:
     for _, turn in turns("repeat"):
         (start,) = [s for s in lessons.REPEAT if turn.question.startswith(s)]
         assert turn.question == f"{start} {turn.answer}"
+
+
+def test_a_place_is_told_by_the_part_of_the_picture_that_holds_its_middle() -> None:
+    wide = {"far left": 0, "left": 1, "centre": 2, "right": 3, "far right": 4}
+    found = set()
+    for made, turn in turns("where"):
+        (label,) = (x for x in labels_of(made) if turn.answer.startswith(f"{x}: "))
+        scene, frame = made.pictures[labels_of(made).index(label)]
+        ((name, (left, _, right, _)),) = SCENES[scene].places[frame]
+        assert name in turn.question
+        tall, column = turn.answer.removeprefix(f"{label}: ").split(" ", 1)
+        assert tall == "middle"
+        assert wide[column] == int(5 * (left + right) / 2)
+        found.add(column)
+    assert len(found) > 2
+
+
+@pytest.mark.parametrize(
+    ("at", "part"), [(0.0, "top"), (0.19, "top"), (0.2, "upper"), (0.99, "bottom"), (1.0, "bottom")]
+)
+def test_parts_share_the_picture_alike(at: float, part: str) -> None:
+    assert lessons._part(lessons.TALL, at) == part

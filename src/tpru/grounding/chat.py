@@ -56,7 +56,7 @@ def film_chat(film: Film, count: int, seed: int) -> list[ChatItem]:
 
 
 def _about_a_thing(state: FrameState, rng: np.random.Generator) -> tuple[str, str] | None:
-    clear = clear_names(state)
+    clear = clear_names(thing.name for thing in state.things)
     # What is not put on yet has no box, and can be told from the picture all the same.
     things = [
         thing

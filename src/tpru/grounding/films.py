@@ -57,23 +57,35 @@ def _labels(png: bytes) -> NDArray[np.uint8]:
 
 def askable(film: Film, frame: int, least_share: float, any_name: bool = False) -> list[Thing]:
     """The things of a frame that can be asked for: large enough, plainly seen, with a name of their own."""
-    state, clear = film.states[frame], clear_names(film.states[frame])
-    found = []
-    for number, thing in enumerate(state.things, 1):
-        if least_share <= area(thing.box) <= MOST_SHARE and (any_name or thing.name in clear):
-            left, top, right, bottom = thing.box
-            plain = film.seen(frame, number).mean() >= LEAST_SEEN * area(thing.box)
-            if plain and min(right - left, bottom - top) >= LEAST_SIDE:
-                found.append(thing)
-    return found
+    things = film.states[frame].things
+    clear = clear_names(thing.name for thing in things)
+    return [
+        thing
+        for number, thing in enumerate(things, 1)
+        if (any_name or thing.name in clear) and plain(thing.box, least_share, film.seen(frame, number))
+    ]
 
 
-def clear_names(state: FrameState) -> set[str]:
-    """Names that fit one thing of a frame alone.
+def plain(box: Sequence[float], least_share: float, seen: NDArray[np.bool_]) -> bool:
+    """Whether a thing can be pointed at: not too small, too large or too thin, and hardly covered.
+
+    Args:
+        box: of the thing, as shares of the picture; empty where it is not seen.
+        least_share: of the picture that the box must cover.
+        seen: (side, side), True where the picture shows the thing.
+    """
+    if not least_share <= area(box) <= MOST_SHARE:
+        return False
+    left, top, right, bottom = box
+    return min(right - left, bottom - top) >= LEAST_SIDE and bool(seen.mean() >= LEAST_SEEN * area(box))
+
+
+def clear_names(names: Iterable[str]) -> set[str]:
+    """Those of the names of a frame's things that fit one of them alone.
 
     "the red brick" also fits "the red brick on level one", and a name that two things have fits both.
     """
-    names = [thing.name for thing in state.things]
+    names = list(names)
     words = [set(name.split()) - {"the"} for name in names]
     return {
         name

@@ -144,7 +144,7 @@ def _followed(
         seen = [box for box in boxes if box]
         clear = tracked or (
             not told(film, thing, usual)
-            and all(thing.name in clear_names(film.states[frame]) for frame in frames)
+            and all(thing.name in clear_names(t.name for t in film.states[frame].things) for frame in frames)
         )
         if clear and 2 * len(seen) >= len(frames):
             still = float(np.mean([overlap(thing.box, box) for box in seen]))

@@ -64,10 +64,12 @@ def corpus(scenes: list[Scene]) -> list[str]:
     answers are not."""
     said = {s for scene in scenes for s in scene.steps} | {scene.goal for scene in scenes}
     said |= {text for scene in scenes for facts in scene.facts for pair in facts for text in pair}
+    said |= {name for scene in scenes for frame in scene.places for name, _ in frame}
     questions = (
         lessons.DESCRIBE + lessons.EACH + lessons.EARLIER + lessons.LATER + lessons.FIRST_OF_TWO
         + lessons.LAST_OF_TWO + lessons.FIND + lessons.STRANGE + lessons.FITS + lessons.FAR
-        + lessons.ABOUT + lessons.PARTS + lessons.REPEAT + lessons.GOALS + lessons.THINK
+        + lessons.ABOUT + lessons.WHERE + lessons.TALL + lessons.WIDE + lessons.PARTS
+        + lessons.REPEAT + lessons.GOALS + lessons.THINK
     )  # fmt: skip
     tasks = (
         f"\nThe pictures are in random order.\n{ORDER_FORM}\nThe screens are in random order.",
@@ -109,7 +111,7 @@ def learn_to_see(run: Run, config: TinyBaseConfig, model: Any, scenes: list[Scen
         with torch.autocast("cpu", getattr(torch, config.precision), config.precision != "float32"):
             return sight.losses(visual, readers, patches, (2 * side, 2 * side), look, wanted)
 
-    parts = ("words", "answers", "progress", "order")
+    parts = ("words", "answers", "progress", "order", "token", "box")
     phase = config.sight
     train_phase(
         run, "sight", [visual, readers], losses, parts, phase.steps, phase.learning_rate, phase.save_every

@@ -17,6 +17,18 @@ EMPTY = 0.1
 
 def generalised_iou(a: Tensor, b: Tensor) -> Tensor:
     """Generalised IoU (arXiv 1902.09630) of boxes or spans (..., 2 k), all starts before all ends: (...)."""
+    both, union, hull = _volumes(a, b)
+    return both / union.clamp(min=1e-6) - (hull - union) / hull.clamp(min=1e-6)
+
+
+def plain_iou(a: Tensor, b: Tensor) -> Tensor:
+    """Intersection over union of the same, in [0, 1]."""
+    both, union, _ = _volumes(a, b)
+    return both / union.clamp(min=1e-6)
+
+
+def _volumes(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Of the intersection, the union and the hull."""
     half = a.shape[-1] // 2
 
     def volume(starts: Tensor, stops: Tensor) -> Tensor:
@@ -25,7 +37,7 @@ def generalised_iou(a: Tensor, b: Tensor) -> Tensor:
     both = volume(torch.maximum(a[..., :half], b[..., :half]), torch.minimum(a[..., half:], b[..., half:]))
     union = volume(a[..., :half], a[..., half:]) + volume(b[..., :half], b[..., half:]) - both
     hull = volume(torch.minimum(a[..., :half], b[..., :half]), torch.maximum(a[..., half:], b[..., half:]))
-    return both / union.clamp(min=1e-6) - (hull - union) / hull.clamp(min=1e-6)
+    return both, union, hull
 
 
 def region_loss(boxes: Tensor, truth: Tensor, kind: str) -> Tensor:

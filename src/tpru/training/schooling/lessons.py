@@ -61,6 +61,13 @@ STRANGE = ("Which one is from another place?", "Find the stranger.", "Which does
 FITS = ("Is this being done: {}?", "Does this belong to: {}?", "Could the aim be: {}?")
 FAR = ("How far along is {}?", "How much is done in {}?", "How near is the end in {}?")
 ABOUT = ("{1} ({0})", "In {0}: {1}", "{0}, {1}")
+WHERE = (
+    "In which part of {0} is {1}?", "{0}: {1} is in which part?", "Tell the part of {0} that has {1}.",
+    "In {0}, where does one see {1}?",
+)  # fmt: skip
+# The parts of a picture, from its top left: where the middle of a thing is.
+TALL = ("top", "upper", "middle", "lower", "bottom")
+WIDE = ("far left", "left", "centre", "right", "far right")
 PARTS = ("nothing yet", "a little", "about half", "most of it", "all of it")
 REPEAT = ("Repeat:", "Say after me:", "Write this again:")
 GOALS = ("The aim: {}.", "Somebody wants to {}.", "What is to be done: {}.", "They {}.")
@@ -269,6 +276,24 @@ def far(scenes: list[Scene], table: Table, rng: Rng) -> Turn:
     return Turn("far", _ask(rng, FAR, table.plain).format(table.labels[k]), f"{table.labels[k]}: {part}")
 
 
+def where(scenes: list[Scene], table: Table, rng: Rng) -> Turn:
+    """In which part of one of the pictures a thing is."""
+    k = int(rng.integers(len(table.shown)))
+    scene, frame = table.shown[k]
+    places = scenes[scene].places[frame]
+    if not places:
+        return describe(scenes, table, rng)
+    thing, (left, top, right, bottom) = places[int(rng.integers(len(places)))]
+    part = f"{_part(TALL, (top + bottom) / 2)} {_part(WIDE, (left + right) / 2)}"
+    asked = _ask(rng, WHERE, table.plain).format(table.labels[k], thing)
+    return Turn("where", asked, f"{table.labels[k]}: {part}")
+
+
+def _part(names: tuple[str, ...], at: float) -> str:
+    """The name of the part of [0, 1] that holds ``at``."""
+    return names[min(len(names) - 1, int(at * len(names)))]
+
+
 def each(scenes: list[Scene], table: Table, rng: Rng) -> Turn:
     """What every picture shows, in the order in which they stand."""
     mark = ": " if table.plain else _pick(rng, (": ", " shows ", " = "))
@@ -351,10 +376,10 @@ def repeat(rng: Rng, words: list[str]) -> Turn:
 Make = Callable[[list[Scene], Table, Rng], Turn]
 # Kind, its share, and the pictures that it needs at least.
 KINDS: tuple[tuple[Make, float, int], ...] = (
-    (describe, 1.5, 1), (fact, 1.0, 1), (far, 0.3, 1), (fits, 0.3, 1),
+    (describe, 1.5, 1), (fact, 1.0, 1), (where, 1.2, 1), (far, 0.3, 1), (fits, 0.3, 1),
     (earlier, 2.5, 2), (each, 0.7, 2), (find, 1.5, 2),
 )  # fmt: skip
 SEVERAL: tuple[tuple[Make, float, int], ...] = (
-    (describe, 1.0, 1), (fact, 0.7, 1), (far, 0.3, 1), (fits, 0.2, 1),
+    (describe, 1.0, 1), (fact, 0.7, 1), (where, 0.8, 1), (far, 0.3, 1), (fits, 0.2, 1),
     (earlier, 1.5, 2), (extreme, 4.0, 3), (each, 0.3, 2), (find, 1.0, 2),
 )  # fmt: skip

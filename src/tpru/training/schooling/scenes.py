@@ -8,14 +8,20 @@ from importlib import import_module
 import numpy as np
 from numpy.typing import NDArray
 
+from tpru.grounding.films import clear_names, plain
 from tpru.records import Scenario
+from tpru.simulators.episode import Box, State
+
+# What covers less of a picture is a spot on 84 pixels.
+LEAST_SHARE = 0.01
 
 
 @dataclass(frozen=True)
 class Scene:
     """One episode of the seen families and environments.
 
-    frames: uint8 (n, side, side, 3); steps, facts and progress have one entry per frame.
+    frames: uint8 (n, side, side, 3); steps, facts, progress and places have one entry per frame. Places are
+    the things that can be pointed at, by name, with their boxes as shares of the picture.
     """
 
     scenario: Scenario
@@ -25,6 +31,7 @@ class Scene:
     steps: tuple[str, ...]
     facts: tuple[tuple[tuple[str, str], ...], ...]
     progress: tuple[float, ...]
+    places: tuple[tuple[tuple[str, Box], ...], ...]
 
 
 Job = tuple[Scenario, str, int, int]  # scenario, family, seed, side
@@ -54,4 +61,15 @@ def _one(job: Job) -> Scene:
         steps=episode.steps,
         facts=tuple(s.facts for s in episode.states),
         progress=tuple(s.progress for s in episode.states),
+        places=tuple(places(s) for s in episode.states),
+    )
+
+
+def places(state: State) -> tuple[tuple[str, Box], ...]:
+    """The things of a frame that are large enough, plainly seen, and have a name of their own."""
+    clear = clear_names({**state.boxes, **state.objects})
+    return tuple(
+        (name, box)
+        for number, (name, box) in enumerate(state.boxes.items(), 1)
+        if name in clear and plain(box, LEAST_SHARE, state.labels == number)
     )
