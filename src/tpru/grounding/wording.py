@@ -50,6 +50,7 @@ FOLLOW = (
     "Stay with the thing at {}.",
     "The path of the thing at {}?",
 )
+TIMED = "Each picture and its second:"
 # Numbers of a box are hundredths of the picture.
 HUNDREDTHS = 100
 NUMBER = r"-?\d+(?:\.\d+)?"
@@ -60,15 +61,16 @@ def prompt_of(item: GroundingItem) -> tuple[Block, ...]:
     choices = {"temporal": WHEN, "region": WHERE, "mask": FOLLOW if item.start else OUTLINE}[item.task]
     chosen = choices[int(generator(0, "wording", item.item_id).integers(len(choices)))]
     asked = chosen.format(box_text(item.start) if item.start else item.query)
-    timed = "\n".join(f"{seconds(t)}: {IMAGE}" for t in item.times)
-    shown = IMAGE if item.task == "region" else timed
+    # The time stands right before its picture, as a label does: there a small model can find it.
+    timed = "\n".join(f"{number(t)}: {IMAGE}" for t in item.times)
+    shown = IMAGE if item.task == "region" else f"{TIMED}\n{timed}"
     # A query may hold the marker itself: pictures are put in before it is.
     return (*blocks(shown, list(item.frames)), Block("text", f"\n{asked}"))
 
 
-def seconds(value: float) -> str:
-    """A time with one decimal, as the paper writes it."""
-    return f"{value:.1f} s"
+def number(seconds: float) -> str:
+    """A time with one decimal at most."""
+    return f"{round(seconds, 1):g}"
 
 
 def box_text(box: BoxShares) -> str:
@@ -79,7 +81,7 @@ def box_text(box: BoxShares) -> str:
 def written(item: GroundingItem) -> str:
     """The reply that writes the label out: the first moment, or the box where the thing is first seen."""
     if item.task == "temporal":
-        return f"{seconds(item.moments[0].start_s)} to {seconds(item.moments[0].end_s)}"
+        return f"{number(item.moments[0].start_s)} s to {number(item.moments[0].end_s)} s"
     return box_text(next(r.box for r in item.regions if r.box))
 
 
