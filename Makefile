@@ -31,7 +31,7 @@ demo: $(STAMP)  ## the whole DAG on the embedded default: results/demo/report/in
 worlds: $(STAMP)  ## list all simulated task families, with pictures: results/worlds.html
 	$(BIN)/python -m tpru.simulators.catalogue
 
-tiny_base: $(STAMP)  ## make the shipped tiny base anew (50 minutes) and put it into the package
+tiny_base: $(STAMP)  ## make the shipped tiny base anew (an hour and a quarter) and put it into the package
 	$(BIN)/snakemake --profile local tiny_base --config experiment=demo
 	rm -rf src/tpru/models/tiny_base
 	cp -r results/demo/tiny_base/model src/tpru/models/tiny_base
