@@ -23,8 +23,8 @@ Rebuild it with `make tiny_base` (configuration: `conf/tiny_base/default.yaml`).
 ## What it has seen
 - Single moments (what they show, questions about them, where things are, how much is done), lists of up to
   seven moments to describe one by one, two moments (which came first), up to seven (which of those named, or
-  of those not left out, came first or last), moments among others (which one shows this, which is from another
-  place), goals (is this being done), and words to repeat; in wordings of its own, inside and outside
+  of those not left out, came first or last), moments among others (which one shows this, which is from
+  another place), goals (is this being done), and words to repeat; in wordings of its own, inside and outside
   `<think>`.
 - Families: {families}.
 
