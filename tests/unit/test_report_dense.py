@@ -284,7 +284,12 @@ def test_the_stage_reads_items_and_answers_and_writes_every_row(tmp_path: Path, 
         "temporal", "region", "mask", conversation=True, answers="text"
     )
     config = ReportConfig(
-        version=1, gallery_items=1, contact_sheet_sequences=1, confidence=0.95, bootstrap_samples=200
+        version=1,
+        gallery_items=1,
+        contact_sheet_sequences=1,
+        confidence=0.95,
+        bootstrap_samples=200,
+        judge=False,
     )
     results = score_dense(run, found, config)
     assert results == RESULTS
