@@ -64,13 +64,13 @@ def judge_table(found: Judgement) -> Table:
                 _consistency_cell(judged[one.model, "wrong"]),
                 Cell(percent(one.share), f"of {one.n}") if one.n else NOTHING,
                 NOTHING if one.kappa is None else Cell(f"{one.kappa:.2f}"),
-                Cell(str(one.unreadable), f"{one.not_asked} not asked{GAP}{one.refused} refused"),
+                Cell(str(one.unreadable)),
             ),
         )
         for one in found.agreement
     ]
-    head = ("model", "by the judge", "by the rules", "right answers, judge", "wrong answers, judge")
-    return Table((*head, "same verdict", "kappa", "unreadable replies"), tuple(lines))
+    head = ("model", "judge", "rules", "right, judge", "wrong, judge", "same", "kappa")
+    return Table((*head, "unread"), tuple(lines))
 
 
 def power_table(found: Sequence[Power]) -> Table:
