@@ -22,10 +22,10 @@ from tpru.models.prompts import PromptBook
 from tpru.models.shared_prefix import Sampling
 from tpru.records import Item
 from tpru.synthesis.wording import completion
-from tpru.training.callbacks import read_log
 from tpru.training.common import lora_config, start
 from tpru.training.frozen import SftCollator, positions_of, prompts_of
 from tpru.training.grpo_trainer import SharedPromptTrainer
+from tpru.training.logs import read_log
 from tpru.training.probe import HeldOutCurve, Probe, probe_items
 
 ITEMS = [

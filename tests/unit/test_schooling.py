@@ -32,7 +32,7 @@ from tpru.records import NONE_OPTION, SCENARIOS
 from tpru.stages.processor import processor_of
 from tpru.stages.tiny_base import corpus, features_of, match_scale, vocabulary_words
 from tpru.synthesis.wording import CHOICE_FORM, ORDER_FORM
-from tpru.training.callbacks import read_log
+from tpru.training.logs import read_log
 from tpru.training.schooling import scenes as scenes_module
 from tpru.training.schooling import sight, speech
 from tpru.training.schooling.card import model_card

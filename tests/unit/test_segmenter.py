@@ -32,7 +32,7 @@ from tpru.run import Run
 from tpru.stages import segmenter as stage
 from tpru.store import decode_image, encode_png, write_frames, write_records
 from tpru.tracking.runs import SilentTracker
-from tpru.training.callbacks import read_log
+from tpru.training.logs import read_log
 from tpru.training.segmenter import WARMUP, draw, examples, rate, train
 
 SIDE = 56

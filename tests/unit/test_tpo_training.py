@@ -33,9 +33,9 @@ from tpru.run import Run
 from tpru.runtime import INTERRUPTED
 from tpru.tracking.runs import SilentTracker
 from tpru.training import tpo
-from tpru.training.callbacks import read_log
 from tpru.training.checkpoints import newest_complete
 from tpru.training.interruption import Interrupted
+from tpru.training.logs import read_log
 from tpru.training.tpo_rows import Lesson, order_of
 
 PAGE = Path(__file__).parents[2] / "docs/task-preference-optimization.md"

@@ -17,7 +17,7 @@ from tpru.evaluation.parsing import parse_answer, well_formed
 from tpru.files import sha256_bytes
 from tpru.records import TASKS
 from tpru.store import FrameStore, write_frames
-from tpru.training.callbacks import TrainingLog, clock, read_log, tidy, trim_log
+from tpru.training.callbacks import TrainingLog, clock, tidy
 from tpru.training.checkpoints import (
     checkpoint_folder,
     mark_complete,
@@ -27,6 +27,7 @@ from tpru.training.checkpoints import (
 from tpru.training.data import choose_items, grpo_row, sft_row, training_set
 from tpru.training.grpo import reward_function
 from tpru.training.grpo_trainer import GroupSampler
+from tpru.training.logs import read_log, trim_log
 
 REWARD = RewardConfig(name="strict", accuracy_weight=1.0, format_weight=0.1, partial_credit=0.0)
 

@@ -56,7 +56,7 @@ from tpru.stages.inputs import benchmark_items, benchmark_unit, item_frames, ite
 from tpru.stages.report_dense import EXAMPLES_PER_TASK, dense_examples, dense_inputs, score_dense
 from tpru.store import FrameStore, read_records, write_records
 from tpru.tracking.runs import metric_name
-from tpru.training.callbacks import read_log
+from tpru.training.logs import read_log
 from tpru.trajectories.filter_audit import Tally
 
 Answers = dict[str, list[Prediction]]

@@ -19,9 +19,10 @@ from tpru.models.prompts import PromptBook
 from tpru.records import Item
 from tpru.run import Run, say
 from tpru.runtime import INTERRUPTED, rank, world_size
-from tpru.training.callbacks import TrainingLog, trim_log
+from tpru.training.callbacks import TrainingLog
 from tpru.training.checkpoints import checkpoint_folder, newest_complete, remove_incomplete
 from tpru.training.interruption import Interrupted, Interruption, barrier
+from tpru.training.logs import trim_log
 from tpru.training.probe import HeldOutCurve, Probe, probe_items
 
 # Processes that train together wait so long for one that says nothing before all of them fail.

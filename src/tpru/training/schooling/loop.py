@@ -11,13 +11,13 @@ from torch import Tensor, nn
 
 from tpru.files import written_whole
 from tpru.run import Run, say
-from tpru.training.callbacks import read_log, trim_log
 from tpru.training.checkpoints import (
     checkpoint_folder,
     mark_complete,
     newest_complete,
     remove_incomplete,
 )
+from tpru.training.logs import read_log, trim_log
 
 WARMUP = 100
 FLOOR = 0.02
