@@ -244,7 +244,7 @@ def test_the_page_shows_the_judge_where_it_was_asked(inputs: ReportInputs, page:
     shown = build_page(dataclasses.replace(inputs, results=results))
     assert 'id="judge"' not in page
     section = shown[shown.index('<h2 id="judge">') :].partition("</section>")[0]
-    for text in ("&lt;big&gt; read", "Find &amp; say.", "80.0%", "of 5"):
+    for text in ("&lt;big&gt; read", "Find &amp; say.", "80.0%", "of 5", "3 / 1"):
         assert text in section
     titles = [title for title, _ in every_table(results)]
     assert "drawn_test: answers that follow from the reasoning, as a judge reads it" in titles

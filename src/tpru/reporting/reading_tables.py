@@ -64,7 +64,7 @@ def judge_table(found: Judgement) -> Table:
                 _consistency_cell(judged[one.model, "wrong"]),
                 Cell(percent(one.share), f"of {one.n}") if one.n else NOTHING,
                 NOTHING if one.kappa is None else Cell(f"{one.kappa:.2f}"),
-                Cell(str(one.unreadable)),
+                Cell(str(one.unreadable), f"{one.not_asked} / {one.refused}"),
             ),
         )
         for one in found.agreement
