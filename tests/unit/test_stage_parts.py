@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,6 +26,17 @@ from tpru.store import FrameStore, write_frames
 from tpru.synthesis.splits import frame_ids
 
 CONFIG = compose("demo", []).synthesize
+
+
+# What starts at all.
+
+
+@pytest.mark.parametrize("stage", ["download", "extract", "describe", "grounding", "filter_audit", "report"])
+def test_stages_without_a_model_start_without_torch(stage: str) -> None:
+    # Five seconds each, and on a cluster a node that needs no more than the data.
+    asked = f"import sys, tpru.stages.{stage}; print('torch' in sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "False"
 
 
 # The report: a benchmark per level.
